@@ -1,0 +1,14 @@
+//! How a process runs: configuration, telemetry, transport, layers, refusals,
+//! health, drain. Knows tonic and tower; knows no database and no practice.
+
+pub mod clock;
+pub mod contract;
+pub mod deadline;
+pub mod principal;
+pub mod refusal;
+
+pub use clock::Clock;
+pub use contract::{Method, Methods};
+pub use deadline::Deadline;
+pub use principal::{Permit, Principal};
+pub use refusal::{Kind, Refusal};

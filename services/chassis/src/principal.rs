@@ -1,0 +1,99 @@
+//! Who calls, and the permit that a call holds once it may be made.
+//!
+//! A [`Principal`] is put into a request's extensions by the gateway's front;
+//! no header can make one. A [`Permit`] is made by [`Principal::permit`] only.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::Refusal;
+
+/// The organization that stands for all of them; only followers have it.
+pub const ALL_ORGANIZATIONS: &str = "-";
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Principal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    organization: String,
+    permissions: Arc<BTreeSet<String>>,
+    ended: CancellationToken,
+}
+
+impl Principal {
+    /// A principal with its full name, the slug of its organization, what it
+    /// may do, and a token that is cancelled when its rights end.
+    pub fn new(
+        name: impl Into<String>,
+        organization: impl Into<String>,
+        permissions: Arc<BTreeSet<String>>,
+        ended: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            name: name.into(),
+            organization: organization.into(),
+            permissions,
+            ended,
+        }))
+    }
+
+    /// A service of the suite that follows the logs of all organizations.
+    pub fn follower(service: &str) -> Self {
+        let permissions = BTreeSet::from(["event.read".to_owned(), "practice.read".to_owned()]);
+        Self::new(
+            format!("services/{service}"),
+            ALL_ORGANIZATIONS,
+            Arc::new(permissions),
+            CancellationToken::new(),
+        )
+    }
+
+    /// Full name, such as `organizations/default/serviceAccounts/pager`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Slug of the organization.
+    pub fn organization(&self) -> &str {
+        &self.0.organization
+    }
+
+    /// Whether it holds the permission.
+    pub fn may(&self, permission: &str) -> bool {
+        self.0.permissions.contains(permission)
+    }
+
+    /// Cancelled when the rights of this principal end or change.
+    pub fn ended(&self) -> &CancellationToken {
+        &self.0.ended
+    }
+
+    /// The permit to use a permission, or the refusal.
+    pub fn permit(&self, permission: &str) -> Result<Permit, Refusal> {
+        match self.may(permission) {
+            true => Ok(Permit(self.clone())),
+            false => Err(Refusal::forbidden(permission)),
+        }
+    }
+}
+
+/// Proof that the caller may make the call it makes.
+#[derive(Clone, Debug)]
+pub struct Permit(Principal);
+
+impl Permit {
+    /// Who holds it.
+    pub fn principal(&self) -> &Principal {
+        &self.0
+    }
+
+    /// The organization whose records it covers.
+    pub fn organization(&self) -> &str {
+        self.0.organization()
+    }
+}
