@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use anyhow::{Result, bail};
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
-    OneofDescriptor, ReflectMessage, Value,
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor,
+    ReflectMessage, Value,
 };
 
 /// The source text of all implementations.
@@ -27,7 +27,11 @@ fn implement(message: &MessageDescriptor, text: &mut String) -> Result<()> {
         return Ok(()); // written by hand; only ever sent
     }
     let mut body = String::new();
-    for field in message.fields().filter(|field| field.containing_oneof().is_none_or(|one| one.is_synthetic())) {
+    for field in message.fields().filter(|field| {
+        field
+            .containing_oneof()
+            .is_none_or(|one| one.is_synthetic())
+    }) {
         let name = rust_field(field.name());
         body += &field_checks(&field, &format!("self.{name}"))?;
     }
@@ -57,17 +61,28 @@ fn rules_of(options: DynamicMessage, extension: &str) -> Option<DynamicMessage> 
 fn oneof_checks(message: &MessageDescriptor, oneof: &OneofDescriptor) -> Result<String> {
     let mut text = String::new();
     let name = rust_field(oneof.name());
-    let path = format!("{}::{}", rust_module(message.full_name()), camel(oneof.name()));
+    let path = format!(
+        "{}::{}",
+        rust_module(message.full_name()),
+        camel(oneof.name())
+    );
     let required = rules_of(oneof.options(), "buf.validate.oneof")
         .is_some_and(|rules| flag(&rules, "required"));
     if required {
-        writeln!(text, "        crate::check::present(found, \"{}\", self.{name}.is_some());", oneof.name())?;
+        writeln!(
+            text,
+            "        crate::check::present(found, \"{}\", self.{name}.is_some());",
+            oneof.name()
+        )?;
     }
     for field in oneof.fields() {
         let inner = present_checks(&field, "value")?;
         if !inner.is_empty() {
             let variant = camel(field.name());
-            writeln!(text, "        if let Some({path}::{variant}(value)) = &self.{name} {{\n{inner}        }}")?;
+            writeln!(
+                text,
+                "        if let Some({path}::{variant}(value)) = &self.{name} {{\n{inner}        }}"
+            )?;
         }
     }
     Ok(text)
@@ -79,7 +94,11 @@ fn field_checks(field: &FieldDescriptor, place: &str) -> Result<String> {
     let ignore = rules.as_ref().map_or(0, |rules| number(rules, "ignore"));
     if ignore == 3 {
         let required = rules.as_ref().is_some_and(|rules| flag(rules, "required"));
-        return Ok(if required { presence(field, place) } else { String::new() });
+        return Ok(if required {
+            presence(field, place)
+        } else {
+            String::new()
+        });
     }
     let mut text = String::new();
     if rules.as_ref().is_some_and(|rules| flag(rules, "required")) {
@@ -92,15 +111,25 @@ fn field_checks(field: &FieldDescriptor, place: &str) -> Result<String> {
         return Ok(text + &list_checks(field, place, rules.as_ref())?);
     }
     let optional = matches!(field.kind(), Kind::Message(_)) || field.supports_presence();
-    let value = if optional { "value".to_owned() } else { format!("(&{place})") };
+    let value = if optional {
+        "value".to_owned()
+    } else {
+        format!("(&{place})")
+    };
     let inner = present_checks(field, &value)?;
     if inner.is_empty() {
         return Ok(text);
     }
     if optional {
-        writeln!(text, "        if let Some(value) = &{place} {{\n{inner}        }}")?;
+        writeln!(
+            text,
+            "        if let Some(value) = &{place} {{\n{inner}        }}"
+        )?;
     } else if ignore == 1 {
-        writeln!(text, "        if crate::check::is_set(&{place}) {{\n{inner}        }}")?;
+        writeln!(
+            text,
+            "        if crate::check::is_set(&{place}) {{\n{inner}        }}"
+        )?;
     } else {
         text += &inner;
     }
@@ -108,28 +137,44 @@ fn field_checks(field: &FieldDescriptor, place: &str) -> Result<String> {
 }
 
 fn presence(field: &FieldDescriptor, place: &str) -> String {
-    let there = if field.is_list() || field.is_map() || matches!(field.kind(), Kind::String | Kind::Bytes) {
+    let there = if field.is_list()
+        || field.is_map()
+        || matches!(field.kind(), Kind::String | Kind::Bytes)
+    {
         format!("!{place}.is_empty()")
     } else if matches!(field.kind(), Kind::Message(_)) {
         format!("{place}.is_some()")
     } else {
         format!("crate::check::is_set(&{place})")
     };
-    format!("        crate::check::present(found, \"{}\", {there});\n", field.name())
+    format!(
+        "        crate::check::present(found, \"{}\", {there});\n",
+        field.name()
+    )
 }
 
 /// Checks of a value that is there, given a reference to it.
 fn present_checks(field: &FieldDescriptor, value: &str) -> Result<String> {
     let rules = rules_of(field.options(), "buf.validate.field");
-    value_checks(field.kind(), rules.as_ref(), &format!("\"{}\"", field.name()), value)
+    value_checks(
+        field.kind(),
+        rules.as_ref(),
+        &format!("\"{}\"", field.name()),
+        value,
+    )
 }
 
-fn value_checks(kind: Kind, rules: Option<&DynamicMessage>, name: &str, value: &str) -> Result<String> {
+fn value_checks(
+    kind: Kind,
+    rules: Option<&DynamicMessage>,
+    name: &str,
+    value: &str,
+) -> Result<String> {
     let mut text = String::new();
-    if let Kind::Message(message) = &kind {
-        if message.full_name().starts_with("mainstay.") {
-            writeln!(text, "        found.inside({name}, {value});")?;
-        }
+    if let Kind::Message(message) = &kind
+        && message.full_name().starts_with("mainstay.")
+    {
+        writeln!(text, "        found.inside({name}, {value});")?;
     }
     let Some(rules) = rules else { return Ok(text) };
     for (rule, arguments) in set_fields(rules) {
@@ -149,7 +194,9 @@ fn string_checks(rules: &Value, name: &str, value: &str) -> Result<String> {
     let mut text = String::new();
     for (rule, argument) in set_fields(message_of(rules)?) {
         let call = match (rule.as_str(), &argument) {
-            ("min_len" | "max_len" | "max_bytes", Value::U64(limit)) => format!("{rule}(found, {name}, {value}, {limit})"),
+            ("min_len" | "max_len" | "max_bytes", Value::U64(limit)) => {
+                format!("{rule}(found, {name}, {value}, {limit})")
+            }
             ("pattern", Value::String(pattern)) => format!(
                 "pattern(found, {name}, {value}, {{ static PATTERN: std::sync::LazyLock<regex::Regex> = crate::check::compiled!({pattern:?}); &PATTERN }}, {pattern:?})"
             ),
@@ -164,10 +211,18 @@ fn string_checks(rules: &Value, name: &str, value: &str) -> Result<String> {
 fn int_checks(rules: &Value, name: &str, value: &str) -> Result<String> {
     let mut text = String::new();
     for (rule, argument) in set_fields(message_of(rules)?) {
-        let Some(limit) = argument.as_i32() else { bail!("{name}: int32.{rule}") };
+        let Some(limit) = argument.as_i32() else {
+            bail!("{name}: int32.{rule}")
+        };
         match rule.as_str() {
-            "gte" => writeln!(text, "        crate::check::gte(found, {name}, *{value}, {limit});")?,
-            "lte" => writeln!(text, "        crate::check::lte(found, {name}, *{value}, {limit});")?,
+            "gte" => writeln!(
+                text,
+                "        crate::check::gte(found, {name}, *{value}, {limit});"
+            )?,
+            "lte" => writeln!(
+                text,
+                "        crate::check::lte(found, {name}, *{value}, {limit});"
+            )?,
             other => bail!("{name}: the rule int32.{other} is not known to proto/build/rules.rs"),
         }
     }
@@ -175,15 +230,28 @@ fn int_checks(rules: &Value, name: &str, value: &str) -> Result<String> {
 }
 
 fn enum_checks(kind: &Kind, rules: &Value, name: &str, value: &str) -> Result<String> {
-    let Kind::Enum(enumeration) = kind else { bail!("{name}: rules of an enum on something else") };
+    let Kind::Enum(enumeration) = kind else {
+        bail!("{name}: rules of an enum on something else")
+    };
     let path = rust_path(enumeration.full_name());
     let mut text = String::new();
     for (rule, argument) in set_fields(message_of(rules)?) {
         match rule.as_str() {
-            "defined_only" => writeln!(text, "        crate::check::defined(found, {name}, {path}::try_from(*{value}).is_ok());")?,
+            "defined_only" => writeln!(
+                text,
+                "        crate::check::defined(found, {name}, {path}::try_from(*{value}).is_ok());"
+            )?,
             "not_in" => {
-                let banned: Vec<i32> = argument.as_list().into_iter().flatten().filter_map(Value::as_i32).collect();
-                writeln!(text, "        crate::check::not_in(found, {name}, *{value}, &{banned:?});")?;
+                let banned: Vec<i32> = argument
+                    .as_list()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_i32)
+                    .collect();
+                writeln!(
+                    text,
+                    "        crate::check::not_in(found, {name}, *{value}, &{banned:?});"
+                )?;
             }
             other => bail!("{name}: the rule enum.{other} is not known to proto/build/rules.rs"),
         }
@@ -194,16 +262,28 @@ fn enum_checks(kind: &Kind, rules: &Value, name: &str, value: &str) -> Result<St
 fn duration_checks(rules: &Value, name: &str, value: &str) -> Result<String> {
     let mut text = String::new();
     for (rule, argument) in set_fields(message_of(rules)?) {
-        let limit = message_of(&argument)?.get_field_by_name("seconds").and_then(|seconds| seconds.as_i64()).unwrap_or(0);
+        let limit = message_of(&argument)?
+            .get_field_by_name("seconds")
+            .and_then(|seconds| seconds.as_i64())
+            .unwrap_or(0);
         match rule.as_str() {
-            "gte" | "lte" => writeln!(text, "        crate::check::duration_{rule}(found, {name}, {value}, {limit});")?,
-            other => bail!("{name}: the rule duration.{other} is not known to proto/build/rules.rs"),
+            "gte" | "lte" => writeln!(
+                text,
+                "        crate::check::duration_{rule}(found, {name}, {value}, {limit});"
+            )?,
+            other => {
+                bail!("{name}: the rule duration.{other} is not known to proto/build/rules.rs")
+            }
         }
     }
     Ok(text)
 }
 
-fn list_checks(field: &FieldDescriptor, place: &str, rules: Option<&DynamicMessage>) -> Result<String> {
+fn list_checks(
+    field: &FieldDescriptor,
+    place: &str,
+    rules: Option<&DynamicMessage>,
+) -> Result<String> {
     let name = field.name();
     let mut text = String::new();
     let mut items = None;
@@ -211,25 +291,45 @@ fn list_checks(field: &FieldDescriptor, place: &str, rules: Option<&DynamicMessa
         match rule.as_str() {
             "required" | "ignore" => continue,
             "repeated" => {}
-            other => bail!("{name}: the rule {other} on a list is not known to proto/build/rules.rs"),
+            other => {
+                bail!("{name}: the rule {other} on a list is not known to proto/build/rules.rs")
+            }
         }
         for (rule, argument) in set_fields(message_of(&arguments)?) {
             match (rule.as_str(), &argument) {
-                ("min_items" | "max_items", Value::U64(limit)) => writeln!(text, "        crate::check::{rule}(found, \"{name}\", {place}.len(), {limit});")?,
-                ("unique", Value::Bool(true)) => writeln!(text, "        crate::check::unique(found, \"{name}\", &{place});")?,
+                ("min_items" | "max_items", Value::U64(limit)) => writeln!(
+                    text,
+                    "        crate::check::{rule}(found, \"{name}\", {place}.len(), {limit});"
+                )?,
+                ("unique", Value::Bool(true)) => writeln!(
+                    text,
+                    "        crate::check::unique(found, \"{name}\", &{place});"
+                )?,
                 ("items", Value::Message(inner)) => items = Some(inner.clone()),
                 _ => bail!("{name}: the rule repeated.{rule} is not known to proto/build/rules.rs"),
             }
         }
     }
-    let inner = value_checks(field.kind(), items.as_ref(), &format!("&format!(\"{name}[{{index}}]\")"), "value")?;
+    let inner = value_checks(
+        field.kind(),
+        items.as_ref(),
+        &format!("&format!(\"{name}[{{index}}]\")"),
+        "value",
+    )?;
     if !inner.is_empty() {
-        writeln!(text, "        for (index, value) in {place}.iter().enumerate() {{\n{inner}        }}")?;
+        writeln!(
+            text,
+            "        for (index, value) in {place}.iter().enumerate() {{\n{inner}        }}"
+        )?;
     }
     Ok(text)
 }
 
-fn map_checks(field: &FieldDescriptor, place: &str, rules: Option<&DynamicMessage>) -> Result<String> {
+fn map_checks(
+    field: &FieldDescriptor,
+    place: &str,
+    rules: Option<&DynamicMessage>,
+) -> Result<String> {
     let name = field.name();
     let mut text = String::new();
     for (rule, arguments) in rules.into_iter().flat_map(set_fields) {
@@ -238,12 +338,27 @@ fn map_checks(field: &FieldDescriptor, place: &str, rules: Option<&DynamicMessag
         }
         for (rule, argument) in set_fields(message_of(&arguments)?) {
             match (rule.as_str(), &argument) {
-                ("max_pairs", Value::U64(limit)) => writeln!(text, "        crate::check::max_items(found, \"{name}\", {place}.len(), {limit});")?,
+                ("max_pairs", Value::U64(limit)) => writeln!(
+                    text,
+                    "        crate::check::max_items(found, \"{name}\", {place}.len(), {limit});"
+                )?,
                 ("keys" | "values", Value::Message(inner)) => {
-                    let (bound, path) = if rule == "keys" { ("(value, _)", "key") } else { ("(key, value)", "value") };
+                    let (bound, path) = if rule == "keys" {
+                        ("(value, _)", "key")
+                    } else {
+                        ("(key, value)", "value")
+                    };
                     let label = if rule == "keys" { "value" } else { "key" };
-                    let inner = value_checks(Kind::String, Some(inner), &format!("&format!(\"{name}[{{{label}}}] ({path})\")"), "value")?;
-                    writeln!(text, "        for {bound} in &{place} {{\n{inner}        }}")?;
+                    let inner = value_checks(
+                        Kind::String,
+                        Some(inner),
+                        &format!("&format!(\"{name}[{{{label}}}] ({path})\")"),
+                        "value",
+                    )?;
+                    writeln!(
+                        text,
+                        "        for {bound} in &{place} {{\n{inner}        }}"
+                    )?;
                 }
                 _ => bail!("{name}: the rule map.{rule} is not known to proto/build/rules.rs"),
             }
@@ -254,7 +369,10 @@ fn map_checks(field: &FieldDescriptor, place: &str, rules: Option<&DynamicMessag
 
 /// The fields that are set, with their names, in the order of their numbers.
 fn set_fields(message: &DynamicMessage) -> Vec<(String, Value)> {
-    message.fields().map(|(field, value)| (field.name().to_owned(), value.clone())).collect()
+    message
+        .fields()
+        .map(|(field, value)| (field.name().to_owned(), value.clone()))
+        .collect()
 }
 
 fn message_of(value: &Value) -> Result<&DynamicMessage> {
@@ -265,11 +383,17 @@ fn message_of(value: &Value) -> Result<&DynamicMessage> {
 }
 
 fn flag(rules: &DynamicMessage, name: &str) -> bool {
-    rules.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or(false)
+    rules
+        .get_field_by_name(name)
+        .and_then(|value| value.as_bool())
+        .unwrap_or(false)
 }
 
 fn number(rules: &DynamicMessage, name: &str) -> i32 {
-    rules.get_field_by_name(name).and_then(|value| value.as_enum_number()).unwrap_or(0)
+    rules
+        .get_field_by_name(name)
+        .and_then(|value| value.as_enum_number())
+        .unwrap_or(0)
 }
 
 /// `mainstay.incident.v1.Start.At` as the path of its Rust type.
@@ -298,9 +422,15 @@ fn snake(name: &str) -> String {
 }
 
 fn camel(name: &str) -> String {
-    name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+    name.split('_')
+        .map(|word| word[..1].to_uppercase() + &word[1..])
+        .collect()
 }
 
 fn rust_field(name: &str) -> String {
-    if matches!(name, "type" | "match" | "ref" | "in") { format!("r#{name}") } else { name.to_owned() }
+    if matches!(name, "type" | "match" | "ref" | "in") {
+        format!("r#{name}")
+    } else {
+        name.to_owned()
+    }
 }

@@ -71,7 +71,11 @@ fn invalid(violations: Vec<(String, String)>) -> Status {
         None => String::new(),
     };
     let mut details = ErrorDetails::new();
-    details.set_error_info("VALIDATION_FAILED", "mainstay", std::collections::HashMap::new());
+    details.set_error_info(
+        "VALIDATION_FAILED",
+        "mainstay",
+        std::collections::HashMap::new(),
+    );
     details.set_bad_request(
         violations
             .into_iter()

@@ -1,18 +1,19 @@
 //! The contract in Rust: messages, clients and servers made of `proto/`, the
 //! image that describes it, and the checks that its rules ask for.
 
-#[expect(
+#[allow(
     missing_docs,
+    unreachable_pub,
+    unused_qualifications,
     clippy::all,
     clippy::pedantic,
-    clippy::as_conversions,
-    clippy::str_to_string,
+    clippy::restriction,
     reason = "generated"
 )]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/_includes.rs"));
 }
-#[expect(unused_parens, clippy::all, clippy::as_conversions, clippy::too_many_lines, reason = "generated")]
+#[allow(unused_parens, clippy::all, clippy::restriction, reason = "generated")]
 mod checked {
     include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 }
@@ -34,7 +35,10 @@ pub fn descriptors() -> &'static prost_reflect::DescriptorPool {
         std::sync::LazyLock::new(|| {
             let mut pool = prost_reflect::DescriptorPool::new();
             for set in [IMAGE, tonic_types::pb::FILE_DESCRIPTOR_SET] {
-                #[expect(clippy::expect_used, reason = "the image was checked when it was built")]
+                #[expect(
+                    clippy::expect_used,
+                    reason = "the image was checked when it was built"
+                )]
                 pool.decode_file_descriptor_set(set).expect("a valid image");
             }
             pool

@@ -1,0 +1,11 @@
+//! The harness of the tests that need the whole: starts the real binary on a
+//! folder of its own, kills and restarts it, and calls it as any role.
+//!
+//! No test waits by the clock: the harness waits for the line in which the
+//! server says where it listens, and for the end of its process.
+
+mod caller;
+mod suite;
+
+pub use caller::{Bearer, Caller, Told, told};
+pub use suite::{Suite, binary, repository};
