@@ -2,13 +2,17 @@
 //! health, drain. Knows tonic and tower; knows no database and no practice.
 
 pub mod clock;
+pub mod config;
 pub mod contract;
 pub mod deadline;
 pub mod principal;
 pub mod refusal;
+pub mod shutdown;
+pub mod telemetry;
 
 pub use clock::Clock;
 pub use contract::{Method, Methods};
 pub use deadline::Deadline;
 pub use principal::{Permit, Principal};
 pub use refusal::{Kind, Refusal};
+pub use shutdown::Shutdown;
