@@ -1,0 +1,183 @@
+//! A service as others call it, near or far: its routes, behind what gives
+//! permissions, deadlines and failures their meaning.
+//!
+//! Deny by default: a call needs a method of the contract, a [`Principal`] in
+//! its extensions and that method's permission. Only health and reflection pass
+//! without.
+
+mod guard;
+mod mend;
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use http::{Request, Response};
+use tokio::time::timeout_at;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::{Service, ServiceExt};
+
+use crate::{Deadline, Method, Methods, Principal, Refusal};
+
+/// A message that nobody takes for so long ends its stream.
+const STALL: Duration = Duration::from_secs(60);
+
+/// A service's routes, guarded.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    routes: Routes,
+    methods: Methods,
+    stall: Duration,
+}
+
+/// A call under way.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Peer {
+    /// Guards routes by the methods of their contract.
+    pub fn new(routes: Routes, methods: Methods) -> Self {
+        Self {
+            routes: routes.prepare(),
+            methods,
+            stall: STALL,
+        }
+    }
+
+    /// Ends a stream when a message was not taken for so long.
+    #[must_use]
+    pub fn with_stall(mut self, stall: Duration) -> Self {
+        self.stall = stall;
+        self
+    }
+
+    /// Checks a call and readies its extensions.
+    fn admit(&self, request: &mut Request<Body>) -> Result<Admitted, Refusal> {
+        let path = request.uri().path();
+        if is_open(path) {
+            return Ok(Admitted {
+                deadline: None,
+                stream: None,
+            });
+        }
+        let method = self
+            .methods
+            .get(path)
+            .ok_or_else(|| Refusal::unknown_method(path))?
+            .clone();
+        let principal = request
+            .extensions()
+            .get::<Principal>()
+            .ok_or_else(Refusal::unauthenticated)?;
+        let permit = principal.permit(&method.permission)?;
+        let deadline = deadline(request, &method)?;
+        request.extensions_mut().insert(permit);
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
+        let stream = method
+            .descriptor
+            .is_server_streaming()
+            .then_some(self.stall);
+        Ok(Admitted { deadline, stream })
+    }
+}
+
+/// What was found about a call that may be made.
+struct Admitted {
+    deadline: Option<Deadline>,
+    stream: Option<Duration>,
+}
+
+/// Whether a path is of health or reflection, which anybody may call.
+pub fn is_open(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.")
+}
+
+/// The earliest of what the front put down, what the client sent, and the
+/// ceiling.
+fn deadline(request: &Request<Body>, method: &Method) -> Result<Option<Deadline>, Refusal> {
+    let known = request.extensions().get::<Deadline>().copied();
+    let asked = match known {
+        Some(known) => Some(known),
+        None => Deadline::asked(request.headers())?,
+    };
+    Ok(asked
+        .into_iter()
+        .chain(ceiling(method).map(Deadline::after))
+        .min())
+}
+
+/// How long a call may take at most; a stream may last.
+fn ceiling(method: &Method) -> Option<Duration> {
+    if method.descriptor.is_server_streaming() || method.descriptor.is_client_streaming() {
+        return None;
+    }
+    let name = method.descriptor.name();
+    Some(Duration::from_secs(match name {
+        "ListEvents" => 35,
+        _ if name.starts_with("Import") || name.starts_with("Batch") => 30,
+        _ if method.no_side_effects => 5,
+        _ => 10,
+    }))
+}
+
+impl Service<Request<Body>> for Peer {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Answer {
+        match self.admit(&mut request) {
+            Ok(admitted) => Box::pin(answered(self.routes.clone(), request, admitted).map(Ok)),
+            Err(refusal) => Box::pin(std::future::ready(Ok(refused(refusal)))),
+        }
+    }
+}
+
+/// Makes the call; whatever happens, there is an answer in time.
+async fn answered(routes: Routes, request: Request<Body>, admitted: Admitted) -> Response<Body> {
+    let path: Arc<str> = request.uri().path().into();
+    let call = AssertUnwindSafe(routes.oneshot(request)).catch_unwind();
+    let ended = match admitted.deadline {
+        Some(Deadline(until)) => timeout_at(until, call).await,
+        None => Ok(call.await),
+    };
+    let response = match ended {
+        Ok(Ok(Ok(response))) => mend::mended(response, &path),
+        Ok(Err(panic)) => {
+            return refused(Refusal::internal(format!(
+                "panic in {path}: {}",
+                said(&*panic)
+            )));
+        }
+        Err(_) => return refused(Refusal::deadline()),
+    };
+    match admitted.stream {
+        Some(stall) if !response.headers().contains_key(Status::GRPC_STATUS) => {
+            response.map(|body| guard::guarded(body, admitted.deadline, stall, path))
+        }
+        _ => response,
+    }
+}
+
+/// What a panic says.
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+/// The refusal as gRPC answers it: a head and no body.
+pub fn refused(refusal: Refusal) -> Response<Body> {
+    Status::from(refusal).into_http()
+}
