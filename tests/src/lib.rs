@@ -5,7 +5,10 @@
 //! server says where it listens, and for the end of its process.
 
 mod caller;
+pub mod contract;
 mod suite;
+mod tools;
 
 pub use caller::{Bearer, Caller, Told, told};
 pub use suite::{Suite, binary, repository};
+pub use tools::tool;
