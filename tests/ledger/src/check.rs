@@ -58,7 +58,10 @@ struct Findings(Vec<Violation>);
 
 impl Findings {
     fn add(&mut self, kind: Kind, text: impl Into<String>) {
-        self.0.push(Violation { kind, text: text.into() });
+        self.0.push(Violation {
+            kind,
+            text: text.into(),
+        });
     }
 }
 

@@ -30,7 +30,12 @@ pub struct Scribe {
 
 impl Scribe {
     /// Sends an operation once, with its entries in the ledger.
-    pub async fn send(&self, operation: &Operation, attempt: u32, caller: &Caller) -> Result<(Outcome, Option<Answer>)> {
+    pub async fn send(
+        &self,
+        operation: &Operation,
+        attempt: u32,
+        caller: &Caller,
+    ) -> Result<(Outcome, Option<Answer>)> {
         let sent = Entry::Sent {
             id: operation.id,
             attempt,
@@ -43,12 +48,19 @@ impl Scribe {
         let result = operation.send(caller).await;
         let at_us = self.now_us();
         let outcome = match &result {
-            Ok(answer) => {
-                Outcome::Ok { name: answer.name.clone(), revision: answer.revision, replayed: answer.replayed }
-            }
+            Ok(answer) => Outcome::Ok {
+                name: answer.name.clone(),
+                revision: answer.revision,
+                replayed: answer.replayed,
+            },
             Err(status) => failure(status),
         };
-        let told = Entry::Told { id: operation.id, attempt, outcome: outcome.clone(), at_us };
+        let told = Entry::Told {
+            id: operation.id,
+            attempt,
+            outcome: outcome.clone(),
+            at_us,
+        };
         self.ledger.append(&told).await?;
         Ok((outcome, result.ok()))
     }
@@ -62,7 +74,10 @@ impl Scribe {
 fn failure(status: &Status) -> Outcome {
     let code = format!("{:?}", status.code());
     let details = status.get_error_details();
-    let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
+    let reason = details
+        .error_info()
+        .map(|info| info.reason.clone())
+        .unwrap_or_default();
     match status.code() {
         Code::InvalidArgument
         | Code::NotFound
@@ -112,7 +127,9 @@ impl Client {
                 let place = self.random.usize(..done.len());
                 let (operation, attempts) = &mut done[place];
                 *attempts += 1;
-                self.scribe.send(operation, *attempts, &self.callers[0]).await?;
+                self.scribe
+                    .send(operation, *attempts, &self.callers[0])
+                    .await?;
                 continue;
             }
             let operation = self.choose();
@@ -148,9 +165,14 @@ impl Client {
         while matches!(outcome, Outcome::Unknown { .. }) && self.random.u32(..100) < 80 {
             self.phase.wait_for(|phase| *phase != Phase::Down).await?;
             attempts += 1;
-            (outcome, answer) = self.scribe.send(operation, attempts, &self.callers[0]).await?;
+            (outcome, answer) = self
+                .scribe
+                .send(operation, attempts, &self.callers[0])
+                .await?;
         }
-        let Some(answer) = answer else { return Ok(None) };
+        let Some(answer) = answer else {
+            return Ok(None);
+        };
         if let Some(state) = answer.state {
             self.world.note(&answer.name, state);
         }
@@ -160,7 +182,11 @@ impl Client {
     /// What to do next: mostly what the incident's state allows.
     fn choose(&mut self) -> Operation {
         let id = uuid::Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid();
-        let create = Operation { id, verb: Verb::Create, target: String::new() };
+        let create = Operation {
+            id,
+            verb: Verb::Create,
+            target: String::new(),
+        };
         if self.random.u32(..100) < 25 {
             return create;
         }
@@ -168,7 +194,14 @@ impl Client {
             return create;
         };
         let verb = match self.random.u32(..100) < 10 {
-            true => self.any(&[Verb::Resolve, Verb::Reopen, Verb::Assign, Verb::Hold, Verb::Resume, Verb::Comment]),
+            true => self.any(&[
+                Verb::Resolve,
+                Verb::Reopen,
+                Verb::Assign,
+                Verb::Hold,
+                Verb::Resume,
+                Verb::Comment,
+            ]),
             false => self.any(open(state)),
         };
         Operation { id, verb, target }
@@ -182,7 +215,13 @@ impl Client {
 /// Verbs that a state allows.
 fn open(state: IncidentState) -> &'static [Verb] {
     match state {
-        IncidentState::OnHold => &[Verb::Resume, Verb::Resume, Verb::Comment, Verb::Assign, Verb::Resolve],
+        IncidentState::OnHold => &[
+            Verb::Resume,
+            Verb::Resume,
+            Verb::Comment,
+            Verb::Assign,
+            Verb::Resolve,
+        ],
         IncidentState::Resolved | IncidentState::Closed | IncidentState::Cancelled => {
             &[Verb::Reopen, Verb::Reopen, Verb::Comment]
         }
@@ -193,20 +232,40 @@ fn open(state: IncidentState) -> &'static [Verb] {
     }
 }
 
-/// The operations that end a run, one of every type of event: a subscriber
+/// The verbs that end a run, one or more of every type of event: a subscriber
 /// that has seen the last of its types has seen everything before it.
-pub async fn close(scribe: &Scribe, caller: &Caller, random: &mut fastrand::Rng) -> Result<Vec<Operation>> {
-    let mut operations: Vec<Operation> = Vec::new();
+pub const CLOSING: [Verb; 6] = [
+    Verb::Create,
+    Verb::Assign,
+    Verb::Comment,
+    Verb::Hold,
+    Verb::Resume,
+    Verb::Resolve,
+];
+
+/// Ids for the operations that end a run; the comment is a public one.
+pub fn closing_ids(random: &mut fastrand::Rng) -> [Uuid; 6] {
+    std::array::from_fn(|_| {
+        let bits = random.u128(..) & !1;
+        uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
+    })
+}
+
+/// Sends the operations that end a run.
+pub async fn close(scribe: &Scribe, caller: &Caller, ids: [Uuid; 6]) -> Result<()> {
     let mut target = String::new();
-    for verb in [Verb::Create, Verb::Assign, Verb::Comment, Verb::Hold, Verb::Resume, Verb::Resolve] {
-        let id: Uuid = uuid::Builder::from_random_bytes(random.u128(..).to_be_bytes()).into_uuid();
-        let operation = Operation { id, verb, target: target.clone() };
+    for (verb, id) in CLOSING.into_iter().zip(ids) {
+        let operation = Operation {
+            id,
+            verb,
+            target: target.clone(),
+        };
         let (outcome, answer) = scribe.send(&operation, 1, caller).await?;
-        let answer = answer.ok_or_else(|| anyhow::anyhow!("closing the run, {verb:?} came to {outcome:?}"))?;
+        let answer = answer
+            .ok_or_else(|| anyhow::anyhow!("closing the run, {verb:?} came to {outcome:?}"))?;
         if verb == Verb::Create {
             target = answer.name;
         }
-        operations.push(operation);
     }
-    Ok(operations)
+    Ok(())
 }

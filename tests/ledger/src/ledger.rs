@@ -78,20 +78,29 @@ impl Ledger {
     /// Makes a ledger, and the thread that writes it: entries that wait
     /// together share one fsync.
     pub fn create(path: &Path) -> Result<Self> {
-        let mut file = File::create_new(path).with_context(|| format!("making {}", path.display()))?;
+        let mut file =
+            File::create_new(path).with_context(|| format!("making {}", path.display()))?;
         let (sender, receiver) = mpsc::channel::<(Vec<u8>, oneshot::Sender<()>)>();
-        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-            while let Ok(first) = receiver.recv() {
-                let waiting: Vec<_> = std::iter::once(first).chain(receiver.try_iter()).collect();
-                let lines: Vec<u8> = waiting.iter().flat_map(|(line, _)| line).copied().collect();
-                if file.write_all(&lines).and_then(|()| file.sync_data()).is_err() {
-                    return;
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || {
+                while let Ok(first) = receiver.recv() {
+                    let waiting: Vec<_> =
+                        std::iter::once(first).chain(receiver.try_iter()).collect();
+                    let lines: Vec<u8> =
+                        waiting.iter().flat_map(|(line, _)| line).copied().collect();
+                    if file
+                        .write_all(&lines)
+                        .and_then(|()| file.sync_data())
+                        .is_err()
+                    {
+                        return;
+                    }
+                    for (_, done) in waiting {
+                        let _ = done.send(());
+                    }
                 }
-                for (_, done) in waiting {
-                    let _ = done.send(());
-                }
-            }
-        })?;
+            })?;
         Ok(Self(sender))
     }
 
@@ -100,7 +109,10 @@ impl Ledger {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let (done, written) = oneshot::channel();
-        self.0.send((line, done)).ok().context("the ledger cannot be written")?;
+        self.0
+            .send((line, done))
+            .ok()
+            .context("the ledger cannot be written")?;
         written.await.context("the ledger cannot be written")
     }
 }
@@ -109,7 +121,9 @@ impl Ledger {
 pub fn read(path: &Path) -> Result<Vec<Entry>> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let lines = BufReader::new(file).lines();
-    lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+    lines
+        .map(|line| Ok(serde_json::from_str(&line?)?))
+        .collect()
 }
 
 #[cfg(test)]
@@ -122,10 +136,26 @@ mod tests {
         let path = folder.path().join("ledger");
         let ledger = Ledger::create(&path).unwrap();
         let id = Uuid::from_u128(7);
-        let outcome = Outcome::Ok { name: "incidents/1".to_owned(), revision: 3, replayed: false };
+        let outcome = Outcome::Ok {
+            name: "incidents/1".to_owned(),
+            revision: 3,
+            replayed: false,
+        };
         let entries = [
-            Entry::Sent { id, attempt: 1, verb: Verb::Hold, target: String::new(), digest: "00".to_owned(), at_us: 1 },
-            Entry::Told { id, attempt: 1, outcome, at_us: 2 },
+            Entry::Sent {
+                id,
+                attempt: 1,
+                verb: Verb::Hold,
+                target: String::new(),
+                digest: "00".to_owned(),
+                at_us: 1,
+            },
+            Entry::Told {
+                id,
+                attempt: 1,
+                outcome,
+                at_us: 2,
+            },
         ];
         for entry in &entries {
             ledger.append(entry).await.unwrap();

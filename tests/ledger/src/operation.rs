@@ -39,7 +39,9 @@ impl Verb {
     pub fn event_type(self) -> &'static str {
         match self {
             Self::Create => "mainstay.incident.v1.IncidentCreated",
-            Self::Resolve | Self::Reopen | Self::Hold | Self::Resume => "mainstay.incident.v1.IncidentStateChanged",
+            Self::Resolve | Self::Reopen | Self::Hold | Self::Resume => {
+                "mainstay.incident.v1.IncidentStateChanged"
+            }
             Self::Assign => "mainstay.incident.v1.IncidentAssigned",
             Self::Comment => "mainstay.incident.v1.IncidentCommentCreated",
         }
@@ -91,7 +93,9 @@ impl Caller {
     /// A request with token, time-out and correlation id.
     fn request<M>(&self, message: M, id: Uuid) -> Request<M> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.token.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.token.clone());
         if let Ok(value) = id.to_string().parse() {
             request.metadata_mut().insert("x-correlation-id", value);
         }
@@ -138,14 +142,20 @@ impl Operation {
                 let response = caller.comments.create_incident_comment(request).await?;
                 let replayed = replayed(&response);
                 let comment = response.into_inner().comment.unwrap_or_default();
-                Ok(Answer { name: comment.name, revision: comment.revision, state: None, replayed })
+                Ok(Answer {
+                    name: comment.name,
+                    revision: comment.revision,
+                    state: None,
+                    replayed,
+                })
             }
         }
     }
 
     fn create(&self) -> pb::CreateIncidentRequest {
         let bits = self.id.as_u128();
-        let pick = |from: u128, shift: u32| i32::try_from((bits >> shift) % from).unwrap_or_default();
+        let pick =
+            |from: u128, shift: u32| i32::try_from((bits >> shift) % from).unwrap_or_default();
         let incident = pb::Incident {
             title: format!("Ledger {}", self.id),
             impact: 1 + pick(4, 8),
@@ -242,13 +252,21 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 fn replayed<M>(response: &Response<M>) -> bool {
-    response.metadata().get("idempotent-replayed").is_some_and(|value| value == "true")
+    response
+        .metadata()
+        .get("idempotent-replayed")
+        .is_some_and(|value| value == "true")
 }
 
 fn answer(incident: Option<pb::Incident>, replayed: bool) -> Result<Answer, Status> {
     let incident = incident.unwrap_or_default();
     let state = Some(incident.state());
-    Ok(Answer { name: incident.name, revision: incident.revision, state, replayed })
+    Ok(Answer {
+        name: incident.name,
+        revision: incident.revision,
+        state,
+        replayed,
+    })
 }
 
 #[cfg(test)]
@@ -257,11 +275,29 @@ mod tests {
 
     #[test]
     fn a_repeat_is_the_same_request_and_another_operation_is_not() {
-        let one = Operation { id: Uuid::from_u128(1), verb: Verb::Assign, target: "INC-1".to_owned() };
+        let one = Operation {
+            id: Uuid::from_u128(1),
+            verb: Verb::Assign,
+            target: "INC-1".to_owned(),
+        };
         assert_eq!(one.digest(), one.clone().digest());
-        let verbs = [Verb::Create, Verb::Resolve, Verb::Reopen, Verb::Hold, Verb::Resume, Verb::Comment];
+        let verbs = [
+            Verb::Create,
+            Verb::Resolve,
+            Verb::Reopen,
+            Verb::Hold,
+            Verb::Resume,
+            Verb::Comment,
+        ];
         for verb in verbs {
-            assert_ne!(one.digest(), Operation { verb, ..one.clone() }.digest());
+            assert_ne!(
+                one.digest(),
+                Operation {
+                    verb,
+                    ..one.clone()
+                }
+                .digest()
+            );
         }
     }
 }

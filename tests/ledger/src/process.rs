@@ -36,7 +36,12 @@ pub struct Process {
 impl Launch {
     /// The server on a folder of data, with a place beside it for its complaints.
     pub fn server(binary: &Path, data: &Path, listen: &str) -> Self {
-        let arguments = ["--listen".into(), listen.into(), "--data".into(), data.into()];
+        let arguments = [
+            "--listen".into(),
+            listen.into(),
+            "--data".into(),
+            data.into(),
+        ];
         Self {
             program: binary.to_owned(),
             arguments: arguments.into(),
@@ -47,7 +52,10 @@ impl Launch {
 
     /// Starts it and waits until it says where it listens.
     pub async fn start(&self) -> Result<Process> {
-        let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)?;
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
@@ -64,7 +72,10 @@ impl Launch {
                 let complaint = std::fs::read_to_string(&self.log).unwrap_or_default();
                 let tail: Vec<&str> = complaint.lines().rev().take(20).collect();
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
-                bail!("the server ended before it listened: {said:#}\n{}", tail.join("\n"))
+                bail!(
+                    "the server ended before it listened: {said:#}\n{}",
+                    tail.join("\n")
+                )
             }
         }
     }

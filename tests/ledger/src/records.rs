@@ -31,7 +31,9 @@ pub struct Reader {
 impl Reader {
     fn request<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.token.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.token.clone());
         request
     }
 
@@ -45,7 +47,10 @@ impl Reader {
             .try_collect()
             .await?;
         for comment in comments.into_iter().flatten() {
-            let record = Record { revision: comment.revision, content: comment.encode_to_vec() };
+            let record = Record {
+                revision: comment.revision,
+                content: comment.encode_to_vec(),
+            };
             records.insert(comment.name, record);
         }
         Ok(records)
@@ -63,10 +68,19 @@ impl Reader {
                 view: pb::IncidentView::Full.into(),
                 ..Default::default()
             };
-            let page = client.list_incidents(self.request(request)).await?.into_inner();
+            let page = client
+                .list_incidents(self.request(request))
+                .await?
+                .into_inner();
             for incident in page.incidents {
                 let (name, revision) = (incident.name.clone(), incident.revision);
-                records.insert(name, Record { revision, content: store::incident(incident) });
+                records.insert(
+                    name,
+                    Record {
+                        revision,
+                        content: store::incident(incident),
+                    },
+                );
             }
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -80,8 +94,15 @@ impl Reader {
         let mut comments = Vec::new();
         let mut page_token = String::new();
         loop {
-            let request = pb::ListIncidentCommentsRequest { parent: parent.clone(), page_size: PAGE, page_token };
-            let page = client.list_incident_comments(self.request(request)).await?.into_inner();
+            let request = pb::ListIncidentCommentsRequest {
+                parent: parent.clone(),
+                page_size: PAGE,
+                page_token,
+            };
+            let page = client
+                .list_incident_comments(self.request(request))
+                .await?
+                .into_inner();
             comments.extend(page.comments);
             page_token = page.next_page_token;
             if page_token.is_empty() {

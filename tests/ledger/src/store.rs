@@ -40,7 +40,10 @@ pub fn read(data: &Path) -> Result<Kept> {
         .query_and_then([], log_row)?
         .collect::<Result<_>>()?;
     let head = connection.query_row("select seq, hash from log_head", [], |row| {
-        Ok(Head { seq: row.get(0)?, hash: row.get(1)? })
+        Ok(Head {
+            seq: row.get(0)?,
+            hash: row.get(1)?,
+        })
     })?;
     let requests = connection
         .prepare("select request_id, digest, record_id, revision from idempotency")?
@@ -53,7 +56,11 @@ pub fn read(data: &Path) -> Result<Kept> {
             })
         })?
         .collect::<Result<_>>()?;
-    Ok(Kept { log, head, requests })
+    Ok(Kept {
+        log,
+        head,
+        requests,
+    })
 }
 
 fn log_row(row: &Row<'_>) -> Result<LogRow> {

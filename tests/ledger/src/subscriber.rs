@@ -2,8 +2,6 @@
 //! with the server, and resumes with the cursor of the last message that it
 //! has processed.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainstay_proto::LoggedEvent;
@@ -47,8 +45,8 @@ pub struct Subscriber {
     pub phase: watch::Receiver<Phase>,
     /// When the run began.
     pub began: Instant,
-    /// Operations that end the run; it ends with the last that it may see.
-    pub last: Arc<Mutex<HashSet<Uuid>>>,
+    /// The operation whose event is the last that it is to see.
+    pub last: Uuid,
 }
 
 /// Why a connection ended.
@@ -64,7 +62,12 @@ impl Subscriber {
     pub async fn run(mut self) -> Seen {
         let mut cursor: Option<String> = None;
         loop {
-            match self.phase.wait_for(|phase| *phase != Phase::Down).await.map(|phase| *phase) {
+            match self
+                .phase
+                .wait_for(|phase| *phase != Phase::Down)
+                .await
+                .map(|phase| *phase)
+            {
                 Ok(Phase::Down | Phase::Up | Phase::Closing) => {}
                 Ok(Phase::Over) | Err(_) => return self.finish(&cursor),
             }
@@ -78,9 +81,15 @@ impl Subscriber {
             match ended {
                 Ok(End::Cut) => {}
                 Ok(End::Done) => return self.seen,
-                Err(status) if resumable(&status) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(status) if resumable(&status) => {
+                    tokio::time::sleep(Duration::from_millis(5)).await
+                }
                 Err(status) => {
-                    self.seen.troubles.push(format!("was refused: {:?} {}", status.code(), status.message()));
+                    self.seen.troubles.push(format!(
+                        "was refused: {:?} {}",
+                        status.code(),
+                        status.message()
+                    ));
                     return self.seen;
                 }
             }
@@ -90,7 +99,8 @@ impl Subscriber {
     /// The run is over, and this one has not seen its end.
     fn finish(mut self, cursor: &Option<String>) -> Seen {
         let place = self.seen.events.last().map_or(0, |event| event.sequence);
-        let trouble = format!("did not see the end of the run: last event {place}, cursor {cursor:?}");
+        let trouble =
+            format!("did not see the end of the run: last event {place}, cursor {cursor:?}");
         self.seen.troubles.push(trouble);
         self.seen
     }
@@ -109,11 +119,15 @@ impl Subscriber {
             filter: Some(self.seen.filter.clone()),
             ..Default::default()
         };
-        let mut stream = client.watch_events(self.request(request)).await?.into_inner();
+        let mut stream = client
+            .watch_events(self.request(request))
+            .await?
+            .into_inner();
         while let Some(message) = stream.message().await? {
             let first = cursor.replace(message.cursor).is_none();
             if first && self.start == pb::StartPoint::Latest {
-                self.seen.from_us = Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                self.seen.from_us =
+                    Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
             }
             match message.content {
                 Some(Content::Events(batch)) => {
@@ -135,10 +149,16 @@ impl Subscriber {
                 start: Some(self.place(cursor)),
                 filter: Some(self.seen.filter.clone()),
                 page_size: 100,
-                wait: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+                wait: Some(prost_types::Duration {
+                    seconds: 1,
+                    nanos: 0,
+                }),
                 ..Default::default()
             };
-            let page = client.list_events(self.request(request)).await?.into_inner();
+            let page = client
+                .list_events(self.request(request))
+                .await?
+                .into_inner();
             *cursor = Some(page.next_cursor);
             if self.see(&page.events)? {
                 return Ok(End::Done);
@@ -156,20 +176,24 @@ impl Subscriber {
 
     fn request<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.reader.token.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.reader.token.clone());
         request
     }
 
     /// Takes events in; whether the last of the run was among them.
     fn see(&mut self, events: &[LoggedEvent]) -> Result<bool, Status> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.to_string();
         let mut ended = false;
         for logged in events {
             let Ok(event) = logged.decode() else {
-                self.seen.troubles.push(format!("event {} cannot be read", logged.sequence));
+                self.seen
+                    .troubles
+                    .push(format!("event {} cannot be read", logged.sequence));
                 continue;
             };
-            ended |= Uuid::parse_str(&event.correlation_id).is_ok_and(|id| last.contains(&id));
+            ended |= event.correlation_id == last;
             self.seen.events.push(Sighting {
                 source: event.source,
                 sequence: logged.sequence,
@@ -185,6 +209,11 @@ impl Subscriber {
 fn resumable(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal | Code::ResourceExhausted | Code::Aborted
+        Code::Unavailable
+            | Code::Unknown
+            | Code::Cancelled
+            | Code::Internal
+            | Code::ResourceExhausted
+            | Code::Aborted
     )
 }

@@ -56,7 +56,10 @@ impl Account {
                 return Verdict::Done(name, *revision);
             }
         }
-        let all_refused = self.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Fail { .. }));
+        let all_refused = self
+            .outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Fail { .. }));
         let over = self.open == 0 && !self.outcomes.is_empty();
         match over && (all_refused || self.settled) {
             true => Verdict::Refused,
@@ -93,7 +96,14 @@ pub fn accounts(entries: &[Entry]) -> BTreeMap<Uuid, Account> {
     let mut accounts: BTreeMap<Uuid, Account> = BTreeMap::new();
     for entry in entries {
         match entry {
-            Entry::Sent { id, attempt, verb, digest, at_us, .. } => {
+            Entry::Sent {
+                id,
+                attempt,
+                verb,
+                digest,
+                at_us,
+                ..
+            } => {
                 let account = accounts.entry(*id).or_insert_with(|| Account {
                     id: *id,
                     verb: *verb,
@@ -111,7 +121,12 @@ pub fn accounts(entries: &[Entry]) -> BTreeMap<Uuid, Account> {
                 }
                 account.open += 1;
             }
-            Entry::Told { id, attempt, outcome, at_us } => {
+            Entry::Told {
+                id,
+                attempt,
+                outcome,
+                at_us,
+            } => {
                 if let Some(account) = accounts.get_mut(id) {
                     account.tell(*attempt, outcome, *at_us);
                 }
@@ -128,7 +143,11 @@ pub(super) fn check(accounts: &BTreeMap<Uuid, Account>, found: &mut Findings) {
         let mut made = 0;
         for outcome in &account.outcomes {
             match outcome {
-                Outcome::Ok { name, revision, replayed } => {
+                Outcome::Ok {
+                    name,
+                    revision,
+                    replayed,
+                } => {
                     made += u32::from(!replayed);
                     let (first_name, first_revision) = *first.get_or_insert((name, *revision));
                     if (first_name, first_revision) != (name.as_str(), *revision) {
@@ -139,19 +158,34 @@ pub(super) fn check(accounts: &BTreeMap<Uuid, Account>, found: &mut Findings) {
                         found.add(Kind::Differs, text);
                     }
                 }
-                Outcome::Fail { code, reason } if first.is_some() && code != "ResourceExhausted" => {
-                    let text = format!("{} was done, and a repeat refused: {code} {reason}", account.label());
+                Outcome::Fail { code, reason }
+                    if first.is_some() && code != "ResourceExhausted" =>
+                {
+                    let text = format!(
+                        "{} was done, and a repeat refused: {code} {reason}",
+                        account.label()
+                    );
                     found.add(Kind::Differs, text);
                 }
                 Outcome::Fail { .. } | Outcome::Unknown { .. } => {}
             }
         }
-        let interrupted = account.open > 0 || account.outcomes.iter().any(|o| matches!(o, Outcome::Unknown { .. }));
+        let interrupted = account.open > 0
+            || account
+                .outcomes
+                .iter()
+                .any(|o| matches!(o, Outcome::Unknown { .. }));
         if made > 1 {
-            found.add(Kind::Doubled, format!("{} was made {made} times, says the server", account.label()));
+            found.add(
+                Kind::Doubled,
+                format!("{} was made {made} times, says the server", account.label()),
+            );
         }
         if made == 0 && first.is_some() && !interrupted {
-            found.add(Kind::Differs, format!("{} was only ever replayed, never made", account.label()));
+            found.add(
+                Kind::Differs,
+                format!("{} was only ever replayed, never made", account.label()),
+            );
         }
     }
 }

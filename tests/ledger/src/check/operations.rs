@@ -21,22 +21,34 @@ pub(super) fn check(
     for request in &evidence.requests {
         requests.entry(request.id).or_default().push(request);
     }
-    let places: HashSet<(Uuid, i64)> = evidence.log.iter().map(|row| (row.record_id, row.revision)).collect();
+    let places: HashSet<(Uuid, i64)> = evidence
+        .log
+        .iter()
+        .map(|row| (row.record_id, row.revision))
+        .collect();
     for account in accounts.values() {
-        let rows = events.get(account.id.to_string().as_str()).map_or(&[][..], Vec::as_slice);
+        let rows = events
+            .get(account.id.to_string().as_str())
+            .map_or(&[][..], Vec::as_slice);
         let keys = requests.get(&account.id).map_or(&[][..], Vec::as_slice);
         one(account, rows, keys, &places, found);
     }
     for row in &evidence.log {
         let known = Uuid::parse_str(&row.correlation_id).is_ok_and(|id| accounts.contains_key(&id));
         if !known {
-            let text = format!("event {} ({} of {}) answers to no operation", row.seq, row.event_type, row.subject);
+            let text = format!(
+                "event {} ({} of {}) answers to no operation",
+                row.seq, row.event_type, row.subject
+            );
             found.add(Kind::Phantom, text);
         }
     }
     for request in &evidence.requests {
         if !accounts.contains_key(&request.id) {
-            found.add(Kind::Phantom, format!("the request id {} was never sent", request.id));
+            found.add(
+                Kind::Phantom,
+                format!("the request id {} was never sent", request.id),
+            );
         }
     }
 }
@@ -52,14 +64,22 @@ fn one(
     let label = account.label();
     if rows.len() > 1 {
         let places: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-        found.add(Kind::Doubled, format!("{label} is in the log at {places:?}"));
+        found.add(
+            Kind::Doubled,
+            format!("{label} is in the log at {places:?}"),
+        );
     }
     if keys.len() > 1 {
-        found.add(Kind::Doubled, format!("{label} has its request id kept {} times", keys.len()));
+        found.add(
+            Kind::Doubled,
+            format!("{label} has its request id kept {} times", keys.len()),
+        );
     }
     let idle = rows.is_empty() && account.verb == Verb::Hold;
     match (account.verdict(), rows.first(), keys.first()) {
-        (Verdict::Done(name, revision), Some(row), _) if (&*row.subject, row.revision) != (name, revision) => {
+        (Verdict::Done(name, revision), Some(row), _)
+            if (&*row.subject, row.revision) != (name, revision) =>
+        {
             let text = format!(
                 "{label} was answered with {name} at {revision}, but event {} is {} at {}",
                 row.seq, row.subject, row.revision
@@ -67,32 +87,59 @@ fn one(
             found.add(Kind::Differs, text);
         }
         (Verdict::Done(name, _), None, Some(_)) if !idle => {
-            found.add(Kind::Lost, format!("{label} was acknowledged for {name}, and has no event"));
+            found.add(
+                Kind::Lost,
+                format!("{label} was acknowledged for {name}, and has no event"),
+            );
         }
         (Verdict::Done(name, _), _, None) => {
-            found.add(Kind::Lost, format!("{label} was acknowledged for {name}, and its request id is not kept"));
+            found.add(
+                Kind::Lost,
+                format!("{label} was acknowledged for {name}, and its request id is not kept"),
+            );
         }
         (Verdict::Refused, Some(row), _) => {
-            found.add(Kind::Phantom, format!("{label} was refused, and is in the log at {}", row.seq));
+            found.add(
+                Kind::Phantom,
+                format!("{label} was refused, and is in the log at {}", row.seq),
+            );
         }
         (Verdict::Refused, None, Some(_)) => {
-            found.add(Kind::Phantom, format!("{label} was refused, and its request id is kept"));
+            found.add(
+                Kind::Phantom,
+                format!("{label} was refused, and its request id is kept"),
+            );
         }
         (Verdict::Open, Some(row), None) => {
-            let text = format!("{label} is in the log at {} without its request id", row.seq);
+            let text = format!(
+                "{label} is in the log at {} without its request id",
+                row.seq
+            );
             found.add(Kind::Lost, text);
         }
         (Verdict::Open, None, Some(_)) if !idle => {
-            found.add(Kind::Lost, format!("{label} has its request id kept, but no event"));
+            found.add(
+                Kind::Lost,
+                format!("{label} has its request id kept, but no event"),
+            );
         }
         (Verdict::Done(..) | Verdict::Open | Verdict::Refused, _, _) => {}
     }
-    if let Some(row) = rows.first().filter(|row| row.event_type != account.verb.event_type()) {
-        found.add(Kind::Differs, format!("{label} led to {} at {}", row.event_type, row.seq));
+    if let Some(row) = rows
+        .first()
+        .filter(|row| row.event_type != account.verb.event_type())
+    {
+        found.add(
+            Kind::Differs,
+            format!("{label} led to {} at {}", row.event_type, row.seq),
+        );
     }
     let Some(key) = keys.first() else { return };
     if key.digest != account.digest {
-        found.add(Kind::Differs, format!("{label} is kept with the digest of another request"));
+        found.add(
+            Kind::Differs,
+            format!("{label} is kept with the digest of another request"),
+        );
     }
     let leads_to = (key.record_id, key.revision);
     let right = match rows.first() {
@@ -100,17 +147,27 @@ fn one(
         None => places.contains(&leads_to),
     };
     if !right {
-        let text = format!("the request id of {label} leads to {} at {}", key.record_id, key.revision);
+        let text = format!(
+            "the request id of {label} leads to {} at {}",
+            key.record_id, key.revision
+        );
         found.add(Kind::Differs, text);
     }
 }
 
 /// What was acknowledged before something else was asked stands before it in the log.
-pub(super) fn check_order(accounts: &BTreeMap<Uuid, Account>, events: &Events<'_>, found: &mut Findings) {
+pub(super) fn check_order(
+    accounts: &BTreeMap<Uuid, Account>,
+    events: &Events<'_>,
+    found: &mut Findings,
+) {
     let mut begun: Vec<(u64, i64, &Account)> = Vec::new();
     let mut ended: Vec<(u64, i64)> = Vec::new();
     for account in accounts.values() {
-        let Some(row) = events.get(account.id.to_string().as_str()).and_then(|rows| rows.first()) else {
+        let Some(row) = events
+            .get(account.id.to_string().as_str())
+            .and_then(|rows| rows.first())
+        else {
             continue;
         };
         begun.push((account.sent_us, row.seq, account));

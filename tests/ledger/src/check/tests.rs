@@ -22,13 +22,25 @@ fn sound(count: u128) -> Evidence {
 }
 
 fn name(incident: u128) -> String {
-    format!("organizations/default/incidents/{}", Uuid::from_u128(incident))
+    format!(
+        "organizations/default/incidents/{}",
+        Uuid::from_u128(incident)
+    )
 }
 
 /// An operation that was sent, done and acknowledged.
 fn done(evidence: &mut Evidence, id: Uuid, verb: Verb, incident: u128, revision: i64) {
     ask(evidence, id, verb, 1);
-    tell(evidence, id, 1, Outcome::Ok { name: name(incident), revision, replayed: false });
+    tell(
+        evidence,
+        id,
+        1,
+        Outcome::Ok {
+            name: name(incident),
+            revision,
+            replayed: false,
+        },
+    );
     keep(evidence, id, verb, incident, revision);
 }
 
@@ -39,12 +51,24 @@ fn now(evidence: &Evidence) -> u64 {
 fn ask(evidence: &mut Evidence, id: Uuid, verb: Verb, attempt: u32) {
     let at_us = now(evidence);
     let digest = format!("digest of {id}");
-    evidence.entries.push(Entry::Sent { id, attempt, verb, target: String::new(), digest, at_us });
+    evidence.entries.push(Entry::Sent {
+        id,
+        attempt,
+        verb,
+        target: String::new(),
+        digest,
+        at_us,
+    });
 }
 
 fn tell(evidence: &mut Evidence, id: Uuid, attempt: u32, outcome: Outcome) {
     let at_us = now(evidence);
-    evidence.entries.push(Entry::Told { id, attempt, outcome, at_us });
+    evidence.entries.push(Entry::Told {
+        id,
+        attempt,
+        outcome,
+        at_us,
+    });
 }
 
 /// Event, request id and record of an operation.
@@ -68,9 +92,16 @@ fn keep(evidence: &mut Evidence, id: Uuid, verb: Verb, incident: u128, revision:
         snapshot: revision.to_be_bytes().to_vec(),
     });
     let digest = format!("digest of {id}");
-    evidence.requests.push(RequestRow { id, digest, record_id, revision });
+    evidence.requests.push(RequestRow {
+        id,
+        digest,
+        record_id,
+        revision,
+    });
     let content = revision.to_be_bytes().to_vec();
-    evidence.records.insert(name(incident), Record { revision, content });
+    evidence
+        .records
+        .insert(name(incident), Record { revision, content });
 }
 
 /// Numbers, chains and shows the log to two subscribers.
@@ -83,11 +114,17 @@ fn settle(evidence: &mut Evidence) {
     }
     let seq = i64::try_from(evidence.log.len()).unwrap();
     evidence.head = Head { seq, hash: before };
-    let assigned = EventFilter { types: vec![Verb::Assign.event_type().to_owned()], subjects: Vec::new() };
+    let assigned = EventFilter {
+        types: vec![Verb::Assign.event_type().to_owned()],
+        subjects: Vec::new(),
+    };
     evidence.subscribers = [EventFilter::default(), assigned]
         .into_iter()
         .map(|filter| {
-            let rows = evidence.log.iter().filter(|row| super::matches(&filter, &row.event_type, &row.subject));
+            let rows = evidence
+                .log
+                .iter()
+                .filter(|row| super::matches(&filter, &row.event_type, &row.subject));
             let events = rows.map(|row| Sighting {
                 source: "incident".to_owned(),
                 sequence: row.org_sequence,
@@ -95,14 +132,23 @@ fn settle(evidence: &mut Evidence) {
                 digest: row.body_digest.clone(),
             });
             let events = events.collect();
-            Seen { name: "subscriber".to_owned(), filter, sees_all: true, events, ..Seen::default() }
+            Seen {
+                name: "subscriber".to_owned(),
+                filter,
+                sees_all: true,
+                events,
+                ..Seen::default()
+            }
         })
         .collect();
 }
 
 /// The kinds of violation found, without repeats.
 fn kinds(evidence: &Evidence) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = check(evidence).into_iter().map(|violation| violation.kind).collect();
+    let mut kinds: Vec<Kind> = check(evidence)
+        .into_iter()
+        .map(|violation| violation.kind)
+        .collect();
     kinds.sort_unstable();
     kinds.dedup();
     kinds
@@ -119,7 +165,10 @@ fn an_acknowledged_write_that_is_not_kept_is_lost() {
     let row = evidence.log.pop().unwrap();
     evidence.requests.pop();
     let record = evidence.records.get_mut(&row.subject).unwrap();
-    *record = Record { revision: 1, content: 1_i64.to_be_bytes().to_vec() };
+    *record = Record {
+        revision: 1,
+        content: 1_i64.to_be_bytes().to_vec(),
+    };
     settle(&mut evidence);
     assert_eq!(kinds(&evidence), [Kind::Lost]);
 }
@@ -144,7 +193,16 @@ fn a_write_that_was_applied_twice_is_found() {
     let mut evidence = sound(3);
     let id = Uuid::from_u128(11);
     ask(&mut evidence, id, Verb::Assign, 2);
-    tell(&mut evidence, id, 2, Outcome::Ok { name: name(1), revision: 3, replayed: false });
+    tell(
+        &mut evidence,
+        id,
+        2,
+        Outcome::Ok {
+            name: name(1),
+            revision: 3,
+            replayed: false,
+        },
+    );
     keep(&mut evidence, id, Verb::Assign, 1, 3);
     evidence.log.last_mut().unwrap().event_id = Uuid::from_u128(77);
     settle(&mut evidence);
@@ -178,7 +236,10 @@ fn a_refused_write_that_is_in_the_log_is_a_phantom() {
     let mut evidence = sound(2);
     let id = Uuid::from_u128(99);
     ask(&mut evidence, id, Verb::Assign, 1);
-    let refused = Outcome::Fail { code: "FailedPrecondition".to_owned(), reason: "VERB_NOT_ALLOWED".to_owned() };
+    let refused = Outcome::Fail {
+        code: "FailedPrecondition".to_owned(),
+        reason: "VERB_NOT_ALLOWED".to_owned(),
+    };
     tell(&mut evidence, id, 1, refused);
     assert_eq!(check(&evidence), []);
     keep(&mut evidence, id, Verb::Assign, 1, 3);
@@ -192,7 +253,14 @@ fn a_write_whose_outcome_stayed_open_may_be_there_or_not() {
     for (id, kept) in [(98, false), (99, true)] {
         let id = Uuid::from_u128(id);
         ask(&mut evidence, id, Verb::Assign, 1);
-        tell(&mut evidence, id, 1, Outcome::Unknown { code: "Unavailable".to_owned() });
+        tell(
+            &mut evidence,
+            id,
+            1,
+            Outcome::Unknown {
+                code: "Unavailable".to_owned(),
+            },
+        );
         if kept {
             keep(&mut evidence, id, Verb::Assign, 1, 3);
         }
@@ -206,9 +274,19 @@ fn a_refused_repeat_settles_that_the_broken_call_was_not_done() {
     let mut evidence = sound(2);
     let id = Uuid::from_u128(99);
     ask(&mut evidence, id, Verb::Assign, 1);
-    tell(&mut evidence, id, 1, Outcome::Unknown { code: "Unavailable".to_owned() });
+    tell(
+        &mut evidence,
+        id,
+        1,
+        Outcome::Unknown {
+            code: "Unavailable".to_owned(),
+        },
+    );
     ask(&mut evidence, id, Verb::Assign, 2);
-    let refused = Outcome::Fail { code: "FailedPrecondition".to_owned(), reason: "VERB_NOT_ALLOWED".to_owned() };
+    let refused = Outcome::Fail {
+        code: "FailedPrecondition".to_owned(),
+        reason: "VERB_NOT_ALLOWED".to_owned(),
+    };
     tell(&mut evidence, id, 2, refused);
     keep(&mut evidence, id, Verb::Assign, 1, 3);
     settle(&mut evidence);
@@ -220,7 +298,10 @@ fn a_repeat_that_is_answered_otherwise_is_found() {
     let mut evidence = sound(2);
     let id = Uuid::from_u128(11);
     ask(&mut evidence, id, Verb::Assign, 2);
-    let refused = Outcome::Fail { code: "FailedPrecondition".to_owned(), reason: String::new() };
+    let refused = Outcome::Fail {
+        code: "FailedPrecondition".to_owned(),
+        reason: String::new(),
+    };
     tell(&mut evidence, id, 2, refused);
     assert_eq!(kinds(&evidence), [Kind::Differs]);
 }
