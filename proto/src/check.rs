@@ -6,8 +6,13 @@ use std::hash::Hash;
 
 use regex::Regex;
 
-/// At most so many violations are told.
+/// At most so many violations are told,
 const MOST: usize = 16;
+/// of at most so many characters of the field's path each,
+const LONGEST: usize = 70;
+/// and so many bytes in all: encoded they must fit into the 4 KiB of trailers
+/// that every client takes.
+const LARGEST: usize = 2_500;
 
 /// A message that knows the rules of its contract.
 pub trait Rules {
@@ -40,13 +45,27 @@ impl Violations {
     }
 
     fn add(&mut self, field: &str, remedy: String) {
-        if self.found.len() < MOST {
-            let mut path = self.path.join(".");
-            if !path.is_empty() {
-                path.push('.');
-            }
-            self.found.push((path + field, remedy));
+        let mut path = self.path.join(".");
+        if !path.is_empty() {
+            path.push('.');
         }
+        let path = shortened(path + field);
+        let told: usize = self
+            .found
+            .iter()
+            .map(|(path, remedy)| path.len() + remedy.len())
+            .sum();
+        if self.found.len() < MOST && told + path.len() + remedy.len() <= LARGEST {
+            self.found.push((path, remedy));
+        }
+    }
+}
+
+/// A path may hold a key of a map, which may be of any length.
+fn shortened(path: String) -> String {
+    match path.char_indices().nth(LONGEST) {
+        Some((end, _)) => path[..end].to_owned() + "…",
+        None => path,
     }
 }
 

@@ -84,3 +84,53 @@ fn invalid(violations: Vec<(String, String)>) -> Status {
     );
     Status::with_error_details(Code::InvalidArgument, text, details)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mainstay::incident::v1 as pb;
+
+    #[test]
+    fn a_broken_rule_is_told_as_an_invalid_argument_with_its_field() {
+        let status = invalid(Violations::of(&pb::GetIncidentRequest::default()));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "name must not be empty");
+        let details = status.get_error_details();
+        let info = details.error_info().expect("an ErrorInfo");
+        assert_eq!(
+            (&info.reason[..], &info.domain[..]),
+            ("VALIDATION_FAILED", "mainstay")
+        );
+        let request = details.bad_request().expect("a BadRequest");
+        assert_eq!(request.field_violations[0].field, "name");
+    }
+
+    #[test]
+    fn the_largest_complaint_fits_into_the_trailers_of_every_client() {
+        let label = |number: usize| {
+            (
+                format!("{number:02}{}", "日".repeat(9_000)),
+                "x".repeat(201),
+            )
+        };
+        let incident = pb::Incident {
+            labels: (0..60).map(label).collect(),
+            ..Default::default()
+        };
+        let request = pb::CreateIncidentRequest {
+            incident: Some(incident),
+            ..Default::default()
+        };
+        let violations = Violations::of(&request);
+        assert!(!violations.is_empty());
+        let mut headers = tonic::codegen::http::HeaderMap::new();
+        invalid(violations)
+            .add_header(&mut headers)
+            .expect("a status fits into headers");
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        assert!(size <= 4096, "{size} bytes");
+    }
+}

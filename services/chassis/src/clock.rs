@@ -43,11 +43,13 @@ pub fn timestamp(us: i64) -> prost_types::Timestamp {
 /// outside the years 1 to 9999 that the contract allows.
 pub fn micros(timestamp: &prost_types::Timestamp) -> Option<i64> {
     const YEARS_1_TO_9999: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-    let whole = YEARS_1_TO_9999.contains(&timestamp.seconds) && (0..1_000_000_000).contains(&timestamp.nanos);
+    let whole = YEARS_1_TO_9999.contains(&timestamp.seconds)
+        && (0..1_000_000_000).contains(&timestamp.nanos);
     whole.then(|| timestamp.seconds * 1_000_000 + i64::from(timestamp.nanos) / 1_000)
 }
 
 /// The instant as RFC 3339 text, for people.
 pub fn rfc3339(us: i64) -> String {
-    jiff::Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |instant| instant.to_string())
+    jiff::Timestamp::from_microsecond(us)
+        .map_or_else(|_| us.to_string(), |instant| instant.to_string())
 }

@@ -29,7 +29,9 @@ pub struct Methods(Arc<HashMap<String, Arc<Method>>>);
 impl Methods {
     /// The methods of all services in the pool that have a permission.
     pub fn of(pool: &DescriptorPool) -> Self {
-        let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        let methods = pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>());
         Self::from_iter(methods.filter_map(Method::of))
     }
 
@@ -47,7 +49,10 @@ impl Methods {
 impl FromIterator<Method> for Methods {
     fn from_iter<I: IntoIterator<Item = Method>>(methods: I) -> Self {
         Self(Arc::new(
-            methods.into_iter().map(|method| (method.path.clone(), Arc::new(method))).collect(),
+            methods
+                .into_iter()
+                .map(|method| (method.path.clone(), Arc::new(method)))
+                .collect(),
         ))
     }
 }
@@ -57,10 +62,17 @@ impl Method {
     pub fn of(descriptor: MethodDescriptor) -> Option<Self> {
         let options = descriptor.options();
         let permission = option(&options, "permission")?.as_str()?.to_owned();
-        let cost = option(&options, "cost").and_then(|cost| cost.as_u32()).unwrap_or(1).max(1);
+        let cost = option(&options, "cost")
+            .and_then(|cost| cost.as_u32())
+            .unwrap_or(1)
+            .max(1);
         let level = options.get_field_by_name("idempotency_level");
         Some(Self {
-            path: format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name()),
+            path: format!(
+                "/{}/{}",
+                descriptor.parent_service().full_name(),
+                descriptor.name()
+            ),
             permission,
             cost,
             no_side_effects: level.and_then(|level| level.as_enum_number()) == Some(1),
@@ -79,5 +91,7 @@ fn option(options: &DynamicMessage, name: &str) -> Option<Value> {
     use prost_reflect::ReflectMessage;
     let pool = options.descriptor().parent_pool().clone();
     let extension = pool.get_extension_by_name(&format!("mainstay.record.v1.{name}"))?;
-    options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())
+    options
+        .has_extension(&extension)
+        .then(|| options.get_extension(&extension).into_owned())
 }

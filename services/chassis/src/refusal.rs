@@ -80,6 +80,13 @@ impl Refusal {
         self
     }
 
+    /// Names a field that is to blame, with the remedy as a sentence of its own.
+    #[must_use]
+    pub fn because(mut self, field: impl Into<String>, remedy: impl Into<String>) -> Self {
+        self.violations.push((field.into(), remedy.into()));
+        self
+    }
+
     /// A field breaks a rule; the remedy completes "FIELD …".
     pub fn invalid(field: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::invalid_all(vec![(field.into(), remedy.into())])
@@ -99,15 +106,23 @@ impl Refusal {
     /// There is no such record.
     pub fn not_found(resource: impl Into<String>) -> Self {
         let resource = resource.into();
-        Self::new(Kind::NotFound, ErrorReason::ResourceNotFound, format!("{resource} does not exist"))
-            .with("resource", resource)
+        Self::new(
+            Kind::NotFound,
+            ErrorReason::ResourceNotFound,
+            format!("{resource} does not exist"),
+        )
+        .with("resource", resource)
     }
 
     /// Another record has the same natural key.
     pub fn exists(resource: impl Into<String>) -> Self {
         let resource = resource.into();
-        Self::new(Kind::AlreadyExists, ErrorReason::ResourceExists, format!("{resource} exists already"))
-            .with("resource", resource)
+        Self::new(
+            Kind::AlreadyExists,
+            ErrorReason::ResourceExists,
+            format!("{resource} exists already"),
+        )
+        .with("resource", resource)
     }
 
     /// The record has changed since it was read.
@@ -154,31 +169,52 @@ impl Refusal {
 
     /// More waits than the server takes.
     pub fn overloaded() -> Self {
-        Self::new(Kind::Exhausted, ErrorReason::Overloaded, "the server is busy: come again after the delay")
-            .retry_after(Duration::from_millis(100))
+        Self::new(
+            Kind::Exhausted,
+            ErrorReason::Overloaded,
+            "the server is busy: come again after the delay",
+        )
+        .retry_after(Duration::from_millis(100))
     }
 
     /// Nobody waits any more.
     pub fn deadline() -> Self {
-        Self::new(Kind::Deadline, ErrorReason::DeadlineExceeded, "the deadline has passed")
+        Self::new(
+            Kind::Deadline,
+            ErrorReason::DeadlineExceeded,
+            "the deadline has passed",
+        )
     }
 
     /// The server or its database is away.
     pub fn unavailable() -> Self {
-        Self::new(Kind::Unavailable, ErrorReason::Unavailable, "the server is not available: come again after the delay")
-            .retry_after(Duration::from_secs(1))
+        Self::new(
+            Kind::Unavailable,
+            ErrorReason::Unavailable,
+            "the server is not available: come again after the delay",
+        )
+        .retry_after(Duration::from_secs(1))
     }
 
     /// The path names no method.
     pub fn unknown_method(path: &str) -> Self {
-        Self::new(Kind::Unimplemented, ErrorReason::MethodUnknown, format!("{path} is no method of the contract"))
+        Self::new(
+            Kind::Unimplemented,
+            ErrorReason::MethodUnknown,
+            format!("{path} is no method of the contract"),
+        )
     }
 
     /// A defect: the cause goes to the log under an id that is told.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         let id = uuid::Uuid::now_v7().to_string();
         tracing::error!(error_id = %id, cause = %cause, "internal error");
-        Self::new(Kind::Internal, ErrorReason::Internal, "an internal error, logged under the id given").with("errorId", id)
+        Self::new(
+            Kind::Internal,
+            ErrorReason::Internal,
+            "an internal error, logged under the id given",
+        )
+        .with("errorId", id)
     }
 
     /// Its kind.
@@ -255,7 +291,11 @@ impl From<Refusal> for Status {
         details.set_error_info(
             refusal.reason_name(),
             DOMAIN,
-            refusal.metadata.into_iter().map(|(key, value)| (key.to_owned(), cut_metadata(value))).collect::<std::collections::HashMap<_, _>>(),
+            refusal
+                .metadata
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), cut_metadata(value)))
+                .collect::<std::collections::HashMap<_, _>>(),
         );
         if refusal.kind == Kind::Precondition {
             details.set_precondition_failure(vec![PreconditionViolation::new(
@@ -270,7 +310,9 @@ impl From<Refusal> for Status {
         if !refusal.violations.is_empty() {
             let violations = refusal.violations.into_iter().take(MOST);
             details.set_bad_request(
-                violations.map(|(field, remedy)| FieldViolation::new(cut(field), cut(remedy))).collect::<Vec<_>>(),
+                violations
+                    .map(|(field, remedy)| FieldViolation::new(cut(field), cut(remedy)))
+                    .collect::<Vec<_>>(),
             );
         }
         if let Some(delay) = refusal.retry_after {
@@ -282,7 +324,10 @@ impl From<Refusal> for Status {
 
 /// Cursors, lists of verbs and names may be longer than a sentence.
 fn cut_metadata(mut value: String) -> String {
-    let end = value.char_indices().nth(512).map_or(value.len(), |(end, _)| end);
+    let end = value
+        .char_indices()
+        .nth(512)
+        .map_or(value.len(), |(end, _)| end);
     value.truncate(end);
     value
 }

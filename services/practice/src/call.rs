@@ -39,17 +39,30 @@ pub struct RequestKey {
 impl Call {
     /// The call of a request: permit, deadline and trace from its extensions
     /// and metadata; etag and request id from its message.
-    pub fn of<M: prost::Message>(request: &tonic::Request<M>, etag: &str, request_id: &str) -> Result<Self, Refusal> {
+    pub fn of<M: prost::Message>(
+        request: &tonic::Request<M>,
+        etag: &str,
+        request_id: &str,
+    ) -> Result<Self, Refusal> {
         let extensions = request.extensions();
-        let permit = extensions.get::<Permit>().cloned().ok_or_else(Refusal::unauthenticated)?;
+        let permit = extensions
+            .get::<Permit>()
+            .cloned()
+            .ok_or_else(Refusal::unauthenticated)?;
         let text = |key: &str| {
-            let value = request.metadata().get(key).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let value = request
+                .metadata()
+                .get(key)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
             value.chars().take(200).collect::<String>()
         };
         Ok(Self {
             permit,
             request: RequestKey::of(request.get_ref(), request_id)?,
-            etag: Some(etag).filter(|etag| !etag.is_empty()).map(str::to_owned),
+            etag: Some(etag)
+                .filter(|etag| !etag.is_empty())
+                .map(str::to_owned),
             deadline: extensions.get::<Deadline>().copied(),
             correlation_id: text("x-correlation-id"),
             traceparent: text("traceparent"),
@@ -69,17 +82,25 @@ impl RequestKey {
         if request_id.is_empty() {
             return Ok(None);
         }
-        let id = Uuid::parse_str(request_id).map_err(|_| Refusal::invalid("request_id", "must be a UUID"))?;
+        let id = Uuid::parse_str(request_id)
+            .map_err(|_| Refusal::invalid("request_id", "must be a UUID"))?;
         let mut hash = Sha256::new();
         hash.update(std::any::type_name::<M>());
         hash.update(message.encode_to_vec());
-        Ok(Some(Self { id, digest: hash.finalize().into() }))
+        Ok(Some(Self {
+            id,
+            digest: hash.finalize().into(),
+        }))
     }
 }
 
 /// The permit of a request, for reads.
 pub fn permit<M>(request: &tonic::Request<M>) -> Result<Permit, Refusal> {
-    request.extensions().get::<Permit>().cloned().ok_or_else(Refusal::unauthenticated)
+    request
+        .extensions()
+        .get::<Permit>()
+        .cloned()
+        .ok_or_else(Refusal::unauthenticated)
 }
 
 /// What a decision may know of the moment in which it is taken.

@@ -2,11 +2,32 @@
 //! filters, lifecycle. Knows sea-orm; knows no practice.
 
 pub mod call;
+pub mod cursor;
+pub mod filter;
+pub mod follow;
 pub mod lifecycle;
+pub mod log;
+mod migrations;
+pub mod name;
+pub mod page;
 pub mod practice_service;
 pub mod record;
+pub mod scope;
+pub mod service;
+pub mod store;
+pub mod stream;
+pub mod tables;
+pub mod verify;
 
 pub use call::{Call, Decision, Moment, RequestKey, Step, Written};
+pub use filter::{Field, FieldKind};
+pub use follow::{Effects, Follower};
 pub use lifecycle::{Lifecycle, Rule, Word};
+pub use page::{Collection, Key, Order, Page, PageRequest, Reader};
 pub use practice_service::{Portrait, PracticeApi};
 pub use record::{Fixed, Payload, Record, Stamp};
+pub use scope::{AsOf, Scope};
+pub use service::Service;
+pub use store::{Store, StoreError, StoreSettings};
+pub use stream::EventApi;
+pub use verify::verify;

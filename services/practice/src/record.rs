@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_chassis::Refusal;
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, TryIntoModel};
 use uuid::Uuid;
 
 /// The columns that the kernel itself names.
@@ -44,12 +44,18 @@ pub struct Payload {
 
 /// A kind of record. Its Model is the record; protobuf is its wire form.
 pub trait Record:
-    ModelTrait<Entity = Self::Table> + IntoActiveModel<Self::Active> + Clone + PartialEq + Send + Sync + 'static
+    ModelTrait<Entity = Self::Table>
+    + IntoActiveModel<Self::Active>
+    + Clone
+    + PartialEq
+    + Send
+    + Sync
+    + 'static
 {
     /// The sea-orm entity.
     type Table: EntityTrait<Model = Self>;
     /// Its active model, which the kernel alone handles.
-    type Active: ActiveModelTrait<Entity = Self::Table> + Send;
+    type Active: ActiveModelTrait<Entity = Self::Table> + TryIntoModel<Self> + Send;
     /// What may happen to it, in the domain's words.
     type Event: Clone + Send + Sync + 'static;
     /// The record on the wire, as field 1 of every payload holds it.
@@ -86,7 +92,12 @@ pub trait Record:
     }
     /// Its full name.
     fn name(&self) -> String {
-        format!("organizations/{}/{}/{}", self.organization(), Self::COLLECTION, self.id())
+        format!(
+            "organizations/{}/{}/{}",
+            self.organization(),
+            Self::COLLECTION,
+            self.id()
+        )
     }
     /// Its etag.
     fn etag(&self) -> String {

@@ -1,0 +1,403 @@
+//! The log as readers see it: the newest events in memory, all of them in the
+//! database, and a bell that rings when there are more.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use mainstay_chassis::Refusal;
+use mainstay_chassis::clock::timestamp;
+use mainstay_chassis::principal::ALL_ORGANIZATIONS;
+use mainstay_proto::LoggedEvent;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::cursor::{self, Cursor};
+use crate::tables::event_log;
+
+/// The ring holds at most so many events, and so many bytes of them.
+const RING_EVENTS: usize = 65_536;
+const RING_BYTES: usize = 64 << 20;
+/// A page read from the database holds at most so many events.
+const PAGE: u64 = 512;
+
+/// An event in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Position in the service's log.
+    pub seq: i64,
+    /// Whether the next event belongs to another operation.
+    pub last_in_tx: bool,
+    /// Slug of the organization.
+    pub organization: String,
+    /// Position in the organization's part of the log.
+    pub org_sequence: i64,
+    /// UUIDv7 of the event.
+    pub event_id: Uuid,
+    /// Full name of the payload's message.
+    pub event_type: String,
+    /// Name of the record that changed.
+    pub subject: String,
+    /// Its id.
+    pub record_id: Uuid,
+    /// Its revision after the change.
+    pub revision: i64,
+    /// Full name of who did it.
+    pub actor: String,
+    /// The permission that a reader must hold beside `event.read`.
+    pub needs: Option<String>,
+    /// Whether it is imported history.
+    pub imported: bool,
+    /// When it occurred.
+    pub occurred_us: i64,
+    /// When it was recorded.
+    pub recorded_us: i64,
+    /// The encoded event.
+    pub body: Bytes,
+    /// SHA-256 of the body.
+    pub body_hash: [u8; 32],
+    /// Its hash in the chain.
+    pub hash: [u8; 32],
+}
+
+impl Entry {
+    /// The event as readers of an organization's part get it, or those of the whole log.
+    pub fn logged(&self, organization: &str) -> LoggedEvent {
+        LoggedEvent {
+            sequence: if organization == ALL_ORGANIZATIONS {
+                self.seq
+            } else {
+                self.org_sequence
+            },
+            record_time: Some(timestamp(self.recorded_us)),
+            event: self.body.clone(),
+        }
+    }
+}
+
+impl From<event_log::Model> for Entry {
+    fn from(row: event_log::Model) -> Self {
+        Self {
+            seq: row.seq,
+            last_in_tx: row.last_in_tx,
+            organization: row.organization,
+            org_sequence: row.org_sequence,
+            event_id: row.event_id,
+            event_type: row.event_type,
+            subject: row.subject,
+            record_id: row.record_id,
+            revision: row.revision,
+            actor: row.actor,
+            needs: row.needs,
+            imported: row.imported,
+            occurred_us: row.occurred_us,
+            recorded_us: row.recorded_us,
+            body: row.body.into(),
+            body_hash: row.body_hash.try_into().unwrap_or_default(),
+            hash: row.hash.try_into().unwrap_or_default(),
+        }
+    }
+}
+
+impl From<&Entry> for event_log::Model {
+    fn from(entry: &Entry) -> Self {
+        let entry = entry.clone();
+        Self {
+            seq: entry.seq,
+            last_in_tx: entry.last_in_tx,
+            organization: entry.organization,
+            org_sequence: entry.org_sequence,
+            event_id: entry.event_id,
+            event_type: entry.event_type,
+            subject: entry.subject,
+            record_id: entry.record_id,
+            revision: entry.revision,
+            actor: entry.actor,
+            needs: entry.needs,
+            imported: entry.imported,
+            occurred_us: entry.occurred_us,
+            recorded_us: entry.recorded_us,
+            body: entry.body.to_vec(),
+            body_hash: entry.body_hash.to_vec(),
+            hash: entry.hash.to_vec(),
+        }
+    }
+}
+
+/// The log of a service.
+#[derive(Clone, Debug)]
+pub struct Log(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: &'static str,
+    epoch: Uuid,
+    floor: i64,
+    head: watch::Sender<i64>,
+    ring: RwLock<Ring>,
+    reader: DatabaseConnection,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+}
+
+/// How far a reader has come: in the service's log, and in its organization's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Everything up to here was looked at.
+    pub seq: i64,
+    /// Sequence of the last event that is the organization's.
+    pub sequence: i64,
+}
+
+/// What follows a position: the organization's events, and how far was looked.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// The events.
+    pub entries: Vec<Arc<Entry>>,
+    /// The position after them.
+    pub position: Position,
+    /// Whether the position is the head of the log.
+    pub at_head: bool,
+}
+
+impl Log {
+    pub(crate) fn new(
+        service: &'static str,
+        epoch: Uuid,
+        floor: i64,
+        seq: i64,
+        reader: DatabaseConnection,
+    ) -> Self {
+        let (head, _) = watch::channel(seq);
+        Self(Arc::new(Inner {
+            service,
+            epoch,
+            floor,
+            head,
+            ring: RwLock::default(),
+            reader,
+        }))
+    }
+
+    /// Takes events that were committed, and wakes the readers.
+    pub(crate) fn push(&self, events: Vec<Entry>) {
+        let Some(newest) = events.last().map(|event| event.seq) else {
+            return;
+        };
+        let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            ring.bytes += event.body.len();
+            ring.entries.push_back(Arc::new(event));
+        }
+        while ring.entries.len() > RING_EVENTS || ring.bytes > RING_BYTES {
+            let Some(oldest) = ring.entries.pop_front() else {
+                break;
+            };
+            ring.bytes -= oldest.body.len();
+        }
+        drop(ring);
+        self.0.head.send_replace(newest);
+    }
+
+    /// The service whose log it is.
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+
+    /// The log's epoch.
+    pub fn epoch(&self) -> Uuid {
+        self.0.epoch
+    }
+
+    /// Position of the newest event, and a bell for newer ones.
+    pub fn head(&self) -> watch::Receiver<i64> {
+        self.0.head.subscribe()
+    }
+
+    /// The cursor at a sequence of an organization.
+    pub fn cursor(&self, organization: &str, sequence: i64) -> Cursor {
+        Cursor::single(organization, self.0.service, self.0.epoch, sequence)
+    }
+
+    /// What follows a position: from memory when it is still there, else a
+    /// page from the database.
+    pub async fn after(&self, organization: &str, position: Position) -> Result<LogPage, Refusal> {
+        let head = *self.0.head.borrow();
+        if position.seq >= head {
+            return Ok(LogPage {
+                entries: Vec::new(),
+                position,
+                at_head: true,
+            });
+        }
+        if let Some(page) = self.from_ring(organization, position) {
+            return Ok(page);
+        }
+        let mut query = event_log::Entity::find()
+            .order_by_asc(event_log::Column::Seq)
+            .limit(PAGE);
+        query = match organization {
+            ALL_ORGANIZATIONS => query.filter(event_log::Column::Seq.gt(position.seq)),
+            _ => query
+                .filter(event_log::Column::Organization.eq(organization))
+                .filter(event_log::Column::OrgSequence.gt(position.sequence)),
+        };
+        let rows = query
+            .all(&self.0.reader)
+            .await
+            .map_err(crate::scope::away)?;
+        let full = u64::try_from(rows.len()).unwrap_or(PAGE) == PAGE;
+        let entries: Vec<Arc<Entry>> = rows
+            .into_iter()
+            .map(|row| Arc::new(Entry::from(row)))
+            .collect();
+        let mut position = advanced(organization, position, &entries);
+        if !full {
+            position.seq = position.seq.max(head);
+        }
+        Ok(LogPage {
+            entries,
+            position,
+            at_head: !full,
+        })
+    }
+
+    fn from_ring(&self, organization: &str, position: Position) -> Option<LogPage> {
+        let ring = self.0.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let first = ring.entries.front()?.seq;
+        let skip = usize::try_from(position.seq + 1 - first).ok()?;
+        let most = usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let looked: Vec<&Arc<Entry>> = ring.entries.iter().skip(skip).take(most).collect();
+        let seq = looked.last()?.seq;
+        let at_head = ring.entries.back().is_some_and(|newest| newest.seq == seq);
+        let theirs = |entry: &&Arc<Entry>| {
+            organization == ALL_ORGANIZATIONS || entry.organization == organization
+        };
+        let entries: Vec<Arc<Entry>> = looked.into_iter().filter(theirs).cloned().collect();
+        let sequence = advanced(organization, position, &entries).sequence;
+        Some(LogPage {
+            entries,
+            position: Position { seq, sequence },
+            at_head,
+        })
+    }
+
+    /// The position of an organization's newest event.
+    pub async fn latest(&self, organization: &str) -> Result<Position, Refusal> {
+        let seq = *self.0.head.borrow();
+        let sequence = self.sequence_at(organization, seq).await?;
+        Ok(Position { seq, sequence })
+    }
+
+    /// The position before the first event kept.
+    pub fn earliest(&self) -> Position {
+        Position {
+            seq: self.0.floor,
+            sequence: 0,
+        }
+    }
+
+    /// The position that a cursor names.
+    pub async fn position(&self, organization: &str, cursor: &Cursor) -> Result<Position, Refusal> {
+        let place = cursor
+            .place(self.0.service)
+            .ok_or_else(|| cursor::invalid("the cursor is another service's"))?;
+        let earliest = || self.cursor(organization, self.earliest().sequence);
+        if place.epoch != self.0.epoch {
+            return Err(cursor::expired("epoch", &earliest()));
+        }
+        if place.sequence < self.earliest().sequence {
+            return Err(cursor::expired("below_floor", &earliest()));
+        }
+        if organization == ALL_ORGANIZATIONS {
+            return match place.sequence <= *self.0.head.borrow() {
+                true => Ok(Position {
+                    seq: place.sequence,
+                    sequence: place.sequence,
+                }),
+                false => Err(cursor::expired("ahead", &earliest())),
+            };
+        }
+        if place.sequence == 0 {
+            return Ok(self.earliest());
+        }
+        let seq = self.seq_of(organization, place.sequence).await?;
+        let seq = seq.ok_or_else(|| cursor::expired("ahead", &earliest()))?;
+        Ok(Position {
+            seq,
+            sequence: place.sequence,
+        })
+    }
+
+    /// The position before the first event recorded at an instant or later.
+    pub async fn at(&self, organization: &str, time_us: i64) -> Result<Position, Refusal> {
+        let (mut low, mut high) = (self.0.floor, *self.0.head.borrow());
+        while low < high {
+            let middle = low + (high - low) / 2 + 1;
+            match self.recorded_us(middle).await? < time_us {
+                true => low = middle,
+                false => high = middle - 1,
+            }
+        }
+        Ok(Position {
+            seq: low,
+            sequence: self.sequence_at(organization, low).await?,
+        })
+    }
+
+    /// Sequence of an organization's last event at or before a position.
+    async fn sequence_at(&self, organization: &str, seq: i64) -> Result<i64, Refusal> {
+        if organization == ALL_ORGANIZATIONS {
+            return Ok(seq);
+        }
+        let found = event_log::Entity::find()
+            .select_only()
+            .column(event_log::Column::OrgSequence)
+            .filter(event_log::Column::Organization.eq(organization))
+            .filter(event_log::Column::Seq.lte(seq))
+            .order_by_desc(event_log::Column::OrgSequence)
+            .limit(1)
+            .into_tuple::<i64>()
+            .one(&self.0.reader)
+            .await;
+        Ok(found.map_err(crate::scope::away)?.unwrap_or(0))
+    }
+
+    async fn seq_of(&self, organization: &str, sequence: i64) -> Result<Option<i64>, Refusal> {
+        let found = event_log::Entity::find()
+            .select_only()
+            .column(event_log::Column::Seq)
+            .filter(event_log::Column::Organization.eq(organization))
+            .filter(event_log::Column::OrgSequence.eq(sequence))
+            .into_tuple::<i64>()
+            .one(&self.0.reader)
+            .await;
+        found.map_err(crate::scope::away)
+    }
+
+    async fn recorded_us(&self, seq: i64) -> Result<i64, Refusal> {
+        let found = event_log::Entity::find_by_id(seq)
+            .select_only()
+            .column(event_log::Column::RecordedUs)
+            .into_tuple::<i64>()
+            .one(&self.0.reader)
+            .await;
+        Ok(found.map_err(crate::scope::away)?.unwrap_or(i64::MAX))
+    }
+}
+
+fn advanced(organization: &str, from: Position, entries: &[Arc<Entry>]) -> Position {
+    entries.last().map_or(from, |entry| Position {
+        seq: entry.seq,
+        sequence: if organization == ALL_ORGANIZATIONS {
+            entry.seq
+        } else {
+            entry.org_sequence
+        },
+    })
+}

@@ -1,0 +1,131 @@
+//! Reading: only what a permit covers. There is no unscoped query.
+
+use mainstay_chassis::Refusal;
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
+use uuid::Uuid;
+
+use crate::Record;
+use crate::cursor::Cursor;
+use crate::log::{Entry, Log};
+use crate::name::{self, Short};
+use crate::store::restored;
+use crate::tables::event_log;
+
+/// A point in the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// What was true at this instant.
+    Time(i64),
+    /// What was recorded at this place of the log.
+    Cursor(String),
+}
+
+/// What one organization's readers may see.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    reader: DatabaseConnection,
+    log: Log,
+    organization: String,
+}
+
+/// What a failed read tells its caller; the cause goes to the log.
+pub(crate) fn away(error: DbErr) -> Refusal {
+    tracing::error!(cause = %error, "a read failed");
+    Refusal::unavailable()
+}
+
+impl Scope {
+    pub(crate) fn new(reader: DatabaseConnection, log: Log, organization: &str) -> Self {
+        Self {
+            reader,
+            log,
+            organization: organization.to_owned(),
+        }
+    }
+
+    /// Slug of the organization.
+    pub fn organization(&self) -> &str {
+        &self.organization
+    }
+
+    /// The connection to run what [`Scope::find`] began.
+    pub fn connection(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// A query over the organization's records of a kind.
+    pub fn find<R: Record>(&self) -> Select<R::Table> {
+        R::Table::find().filter(R::fixed().organization.eq(self.organization.as_str()))
+    }
+
+    /// The record with an id.
+    pub async fn get<R: Record>(&self, id: Uuid) -> Result<R, Refusal> {
+        let found = self
+            .find::<R>()
+            .filter(R::fixed().id.eq(id))
+            .one(&self.reader)
+            .await;
+        found
+            .map_err(away)?
+            .ok_or_else(|| self.absent::<R>(&id.to_string()))
+    }
+
+    /// The id in a name that a request gave: in full, short, or a number.
+    pub async fn id_of<R: Record>(&self, field: &str, text: &str) -> Result<Uuid, Refusal> {
+        let short = name::parse(
+            field,
+            text,
+            &self.organization,
+            R::COLLECTION,
+            R::NUMBER_PREFIX,
+        )?;
+        let (number, column) = match (short, R::fixed().number) {
+            (Short::Id(id), _) => return Ok(id),
+            (Short::Number(number), Some(column)) => (number, column),
+            (Short::Number(_), None) => return Err(self.absent::<R>(text)),
+        };
+        let found = self
+            .find::<R>()
+            .filter(column.eq(number))
+            .select_only()
+            .column(R::fixed().id);
+        let found = found.into_tuple::<Uuid>().one(&self.reader).await;
+        found
+            .map_err(away)?
+            .ok_or_else(|| self.absent::<R>(&format!("{}-{number}", R::NUMBER_PREFIX)))
+    }
+
+    /// The record as it was at a point in the past.
+    pub async fn as_of<R: Record>(&self, id: Uuid, point: AsOf) -> Result<R, Refusal> {
+        let history = event_log::Entity::find()
+            .filter(event_log::Column::Organization.eq(self.organization.as_str()))
+            .filter(event_log::Column::RecordId.eq(id))
+            .order_by_desc(event_log::Column::Revision)
+            .limit(1);
+        let history = match point {
+            AsOf::Time(time_us) => history.filter(event_log::Column::OccurredUs.lte(time_us)),
+            AsOf::Cursor(text) => {
+                let cursor = Cursor::decode(&text, &self.organization)?;
+                let position = self.log.position(&self.organization, &cursor).await?;
+                history.filter(event_log::Column::OrgSequence.lte(position.sequence))
+            }
+        };
+        let event = history
+            .one(&self.reader)
+            .await
+            .map_err(away)?
+            .ok_or_else(|| self.absent::<R>(&id.to_string()))?;
+        restored::<R>(&Entry::from(event))
+    }
+
+    fn absent<R: Record>(&self, last: &str) -> Refusal {
+        Refusal::not_found(format!(
+            "organizations/{}/{}/{last}",
+            self.organization,
+            R::COLLECTION
+        ))
+    }
+}

@@ -1,0 +1,347 @@
+//! Where the records of a service live. `act` and its siblings hand an
+//! operation to the writer and await what comes of it; they are the only way
+//! to write a record. An acknowledged write is on the disk, with its event.
+//!
+//! A write goes on when its caller goes away: it is data in the writer's
+//! queue. The queue is bounded: a full one refuses, it never grows.
+
+mod backend;
+mod batch;
+mod engine;
+mod op;
+mod shelf;
+mod sqlite;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mainstay_chassis::{Clock, Permit, Refusal};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait};
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::log::Log;
+use crate::scope::Scope;
+use crate::tables::{log_head, number_head, organization_head};
+use crate::{Call, Decision, Moment, Record, Step, Written};
+use batch::Heads;
+use op::{Op, Pending};
+
+pub(crate) use backend::{Fault, Row, Shape, row_of};
+pub(crate) use batch::{Batch, chained};
+pub(crate) use op::{Op as Operation, restored};
+pub(crate) use shelf::Shelves;
+
+/// So many writes may wait for the writer.
+const QUEUE: usize = 1_024;
+/// So many connections read.
+const READERS: u32 = 6;
+
+/// Where a store lives and what it knows of the process.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// The folder of the file `{service}.db`.
+    pub folder: PathBuf,
+    /// The clock.
+    pub clock: Clock,
+    /// Cancelled when streams are to end.
+    pub drain: CancellationToken,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the store {service} cannot be opened: {cause}")]
+pub struct StoreError {
+    service: &'static str,
+    cause: String,
+}
+
+/// The records of a service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    log: Log,
+    reader: DatabaseConnection,
+    clock: Clock,
+    drain: CancellationToken,
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Op>>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+impl Store {
+    /// Opens the store of a service, making it or bringing it up to date.
+    pub async fn open<M: MigratorTrait>(
+        service: &'static str,
+        settings: StoreSettings,
+    ) -> Result<Self, StoreError> {
+        let failed = |cause: String| StoreError { service, cause };
+        let path = settings.folder.join(format!("{service}.db"));
+        let heads = prepare::<M>(&path)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let reader = connect(&path, READERS, true)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let log = Log::new(service, heads.epoch, heads.floor, heads.seq, reader.clone());
+        let (queue, operations) = mpsc::channel(QUEUE);
+        let (end, ended) = oneshot::channel();
+        let backend = sqlite::Sqlite::open(&path).map_err(|fault| failed(fault.to_string()))?;
+        let engine =
+            engine::Engine::new(backend, service, settings.clock.clone(), log.clone(), heads);
+        let writer = std::thread::Builder::new().name(format!("{service}-writer"));
+        writer
+            .spawn(move || {
+                futures::executor::block_on(engine.run(operations));
+                let _ = end.send(());
+            })
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            log,
+            reader,
+            clock: settings.clock,
+            drain: settings.drain,
+            queue: Mutex::new(Some(queue)),
+            ended: Mutex::new(Some(ended)),
+        })))
+    }
+
+    /// Loads a record, decides, guards, writes and publishes, in one transaction.
+    pub async fn act<R: Record>(
+        &self,
+        call: Call,
+        id: Uuid,
+        decide: impl Fn(&mut R, &Moment) -> Result<Decision<R::Event, R>, Refusal> + Send + 'static,
+    ) -> Result<Written<R>, Refusal> {
+        let steps = move |before: Option<&R>, moment: &Moment| {
+            let mut draft = before
+                .ok_or_else(|| Refusal::internal("a verb without a record"))?
+                .clone();
+            Ok(match decide(&mut draft, moment)? {
+                Decision::Changed(event) => Some(vec![Step {
+                    after: draft,
+                    event,
+                    occur_us: moment.now_us,
+                }]),
+                Decision::History(steps) => Some(steps).filter(|steps| !steps.is_empty()),
+                Decision::Unchanged => None,
+            })
+        };
+        self.pending(call, Some(id), steps).await
+    }
+
+    /// Makes a record.
+    pub async fn create<R: Record>(
+        &self,
+        call: Call,
+        build: impl Fn(&Moment) -> Result<(R, R::Event), Refusal> + Send + 'static,
+    ) -> Result<Written<R>, Refusal> {
+        self.create_history(call, move |moment| {
+            let (after, event) = build(moment)?;
+            Ok(vec![Step {
+                after,
+                event,
+                occur_us: moment.now_us,
+            }])
+        })
+        .await
+    }
+
+    /// Makes a record that has a history already.
+    pub async fn create_history<R: Record>(
+        &self,
+        call: Call,
+        build: impl Fn(&Moment) -> Result<Vec<Step<R::Event, R>>, Refusal> + Send + 'static,
+    ) -> Result<Written<R>, Refusal> {
+        self.pending(call, None, move |_: Option<&R>, moment: &Moment| {
+            build(moment).map(Some)
+        })
+        .await
+    }
+
+    /// The moment of a call that is only to be checked.
+    pub fn moment(&self, call: &Call) -> Moment {
+        Moment {
+            now_us: self.0.clock.now_us(),
+            actor: call.permit.principal().name().to_owned(),
+            id: Uuid::now_v7(),
+        }
+    }
+
+    /// The only way to read: what a permit covers.
+    pub fn scope(&self, permit: &Permit) -> Scope {
+        Scope::new(
+            self.0.reader.clone(),
+            self.0.log.clone(),
+            permit.organization(),
+        )
+    }
+
+    /// All rows of a plain table that a follower keeps, whosesoever they are.
+    pub async fn rows<E: EntityTrait>(&self) -> Result<Vec<E::Model>, Refusal> {
+        E::find()
+            .all(&self.0.reader)
+            .await
+            .map_err(crate::scope::away)
+    }
+
+    /// The connection of readers that serve all organizations.
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.0.reader
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Cancelled when streams are to end.
+    pub fn drain(&self) -> &CancellationToken {
+        &self.0.drain
+    }
+
+    /// Refuses new writes, finishes those that wait, and closes the file.
+    pub async fn close(&self) {
+        drop(
+            self.0
+                .queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let ended = self
+            .0
+            .ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(ended) = ended {
+            let _ = ended.await;
+        }
+        if let Err(error) = self.0.reader.clone().close().await {
+            tracing::warn!(cause = %error, "readers were not closed cleanly");
+        }
+    }
+
+    async fn pending<R, F>(
+        &self,
+        call: Call,
+        target: Option<Uuid>,
+        decide: F,
+    ) -> Result<Written<R>, Refusal>
+    where
+        R: Record,
+        F: Fn(Option<&R>, &Moment) -> op::Decided<R> + Send + 'static,
+    {
+        let (operation, answer) = Pending::new(call, target, decide);
+        self.submit(Box::new(operation))?;
+        answer.await.unwrap_or_else(|_| Err(Refusal::unavailable()))
+    }
+
+    /// Hands an operation to the writer.
+    pub(crate) fn submit(&self, operation: Box<dyn Op>) -> Result<(), Refusal> {
+        let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().ok_or_else(Refusal::unavailable)?;
+        queue.try_send(operation).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refusal::overloaded(),
+            mpsc::error::TrySendError::Closed(_) => Refusal::unavailable(),
+        })
+    }
+}
+
+/// Runs the migrations and reads where everything ends.
+async fn prepare<M: MigratorTrait>(path: &Path) -> Result<Heads, DbErr> {
+    let conn = connect(path, 1, false).await?;
+    crate::migrations::Migrator::up(&conn, None).await?;
+    M::up(&conn, None).await?;
+    let head = match log_head::Entity::find_by_id(0).one(&conn).await? {
+        Some(head) => head,
+        None => first_head(&conn).await?,
+    };
+    let organizations = organization_head::Entity::find().all(&conn).await?;
+    let numbers = number_head::Entity::find().all(&conn).await?;
+    conn.close().await?;
+    Ok(Heads {
+        epoch: head.epoch,
+        seq: head.seq,
+        recorded_us: head.recorded_us,
+        floor: head.floor,
+        hash: head
+            .hash
+            .try_into()
+            .map_err(|_| DbErr::Custom("log_head.hash has not 32 bytes".to_owned()))?,
+        organizations: organizations
+            .into_iter()
+            .map(|row| (row.organization, row.org_sequence))
+            .collect(),
+        numbers: numbers
+            .into_iter()
+            .map(|row| ((row.organization, row.kind), row.number))
+            .collect(),
+    })
+}
+
+async fn first_head(conn: &DatabaseConnection) -> Result<log_head::Model, DbErr> {
+    let head = log_head::Model {
+        id: 0,
+        epoch: Uuid::now_v7(),
+        seq: 0,
+        recorded_us: 0,
+        floor: 0,
+        hash: vec![0; 32],
+    };
+    let row = sea_orm::IntoActiveModel::<log_head::ActiveModel>::into_active_model(head.clone());
+    log_head::Entity::insert(row)
+        .exec_without_returning(conn)
+        .await?;
+    Ok(head)
+}
+
+async fn connect(
+    path: &Path,
+    connections: u32,
+    read_only: bool,
+) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        let sqlite = sqlite
+            .pragma("journal_mode", "WAL")
+            .pragma("busy_timeout", "5000")
+            .pragma("temp_store", "MEMORY");
+        match read_only {
+            true => sqlite
+                .pragma("query_only", "ON")
+                .pragma("wal_autocheckpoint", "0"),
+            false => sqlite,
+        }
+    });
+    Database::connect(options).await
+}
+
+/// A connection that only reads, for a file that a server may be writing.
+pub(crate) async fn open_reader(path: &Path) -> Result<DatabaseConnection, DbErr> {
+    match path.exists() {
+        true => connect(path, 1, true).await,
+        false => Err(DbErr::Custom("there is no such file".to_owned())),
+    }
+}
+
+/// The words after a table's columns that keep it as one tree by its key.
+pub fn without_rowid(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "WITHOUT ROWID",
+        _ => "",
+    }
+}

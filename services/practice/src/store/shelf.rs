@@ -1,0 +1,231 @@
+//! The records that a batch touches, by kind: loaded once, decided on in
+//! memory one after the other, saved once.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sea_orm::sea_query::Value;
+use uuid::Uuid;
+
+use super::backend::{Change, Row, Shape, model, row_of};
+use crate::Record;
+use crate::tables::record_label;
+
+/// What a shelf asks the database to write.
+#[derive(Debug, Default)]
+pub(crate) struct Saves {
+    /// Records that are new.
+    pub inserts: Vec<Row>,
+    /// Records that have changed.
+    pub changes: Vec<Change>,
+    /// Labels that are new.
+    pub labels_put: Vec<Row>,
+    /// Labels that are gone.
+    pub labels_delete: Vec<Row>,
+}
+
+/// The records of one kind.
+pub(crate) trait Shelf: Any + Send {
+    /// The shelf as what it is.
+    fn any(&mut self) -> &mut dyn Any;
+    /// The table of the kind.
+    fn shape(&self) -> Arc<Shape>;
+    /// Ids of the records to load.
+    fn wanted(&self) -> Vec<Value>;
+    /// Takes the rows found.
+    fn stock(&mut self, rows: Vec<Row>) -> Result<(), sea_orm::DbErr>;
+    /// What has changed since the rows were loaded.
+    fn saves(&self) -> Saves;
+    /// Forgets everything, for the next batch.
+    fn clear(&mut self);
+}
+
+/// The shelves of a batch.
+#[derive(Default)]
+pub(crate) struct Shelves(HashMap<TypeId, Box<dyn Shelf>>);
+
+impl Shelves {
+    /// The shelf of a kind.
+    pub(crate) fn of<R: Record>(&mut self) -> &mut KindShelf<R> {
+        let shelf = self
+            .0
+            .entry(TypeId::of::<R>())
+            .or_insert_with(|| Box::new(KindShelf::<R>::new()));
+        #[expect(clippy::expect_used, reason = "the key is the shelf's type")]
+        shelf.any().downcast_mut().expect("a shelf of this kind")
+    }
+
+    /// All shelves.
+    pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut Box<dyn Shelf>> {
+        self.0.values_mut()
+    }
+
+    /// Forgets everything, for the next batch.
+    pub(crate) fn clear(&mut self) {
+        self.0.values_mut().for_each(|shelf| shelf.clear());
+    }
+}
+
+/// The records of one kind that a batch touches.
+pub(crate) struct KindShelf<R: Record> {
+    shape: Arc<Shape>,
+    wanted: Vec<Uuid>,
+    slots: HashMap<Uuid, Slot<R>>,
+}
+
+struct Slot<R> {
+    stored: Option<R>,
+    now: R,
+}
+
+impl<R: Record> KindShelf<R> {
+    fn new() -> Self {
+        Self {
+            shape: Arc::new(Shape::of::<R::Table>()),
+            wanted: Vec::new(),
+            slots: HashMap::new(),
+        }
+    }
+
+    /// Asks for a record to be loaded.
+    pub(crate) fn want(&mut self, id: Uuid) {
+        if !self.wanted.contains(&id) {
+            self.wanted.push(id);
+        }
+    }
+
+    /// The record as the batch has made it so far.
+    pub(crate) fn get(&self, id: Uuid) -> Option<&R> {
+        self.slots.get(&id).map(|slot| &slot.now)
+    }
+
+    /// Takes a record that was made or changed.
+    pub(crate) fn set(&mut self, record: R) {
+        match self.slots.get_mut(&record.id()) {
+            Some(slot) => slot.now = record,
+            None => {
+                self.slots.insert(
+                    record.id(),
+                    Slot {
+                        stored: None,
+                        now: record,
+                    },
+                );
+            }
+        }
+    }
+
+    fn change(&self, before: &R, now: &R) -> Change {
+        let rows = (
+            row_of(before.clone().into_active_model()),
+            row_of(now.clone().into_active_model()),
+        );
+        let set = rows
+            .0
+            .iter()
+            .zip(rows.1)
+            .enumerate()
+            .filter(|(_, (old, new))| *old != new);
+        Change {
+            id: Value::Uuid(Some(now.id())),
+            revision: before.revision(),
+            set: set.map(|(place, (_, new))| (place, new)).collect(),
+        }
+    }
+}
+
+impl<R: Record> Shelf for KindShelf<R> {
+    fn any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn shape(&self) -> Arc<Shape> {
+        self.shape.clone()
+    }
+
+    fn wanted(&self) -> Vec<Value> {
+        let mut ids = self.wanted.clone();
+        ids.sort_unstable();
+        ids.into_iter().map(|id| Value::Uuid(Some(id))).collect()
+    }
+
+    fn stock(&mut self, rows: Vec<Row>) -> Result<(), sea_orm::DbErr> {
+        for row in rows {
+            let record: R = model::<R::Active, R>(row)?;
+            self.slots.insert(
+                record.id(),
+                Slot {
+                    stored: Some(record.clone()),
+                    now: record,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn saves(&self) -> Saves {
+        let mut saves = Saves::default();
+        let mut slots: Vec<&Slot<R>> = self.slots.values().collect();
+        slots.sort_unstable_by_key(|slot| slot.now.id());
+        for slot in slots {
+            match &slot.stored {
+                None => saves
+                    .inserts
+                    .push(row_of(slot.now.clone().into_active_model())),
+                Some(before) if *before != slot.now => {
+                    saves.changes.push(self.change(before, &slot.now))
+                }
+                Some(_) => continue,
+            }
+            label_saves(slot.stored.as_ref(), &slot.now, &mut saves);
+        }
+        saves
+    }
+
+    fn clear(&mut self) {
+        self.wanted.clear();
+        self.slots.clear();
+    }
+}
+
+fn label_saves<R: Record>(before: Option<&R>, now: &R, saves: &mut Saves) {
+    let (old, new) = (before.and_then(Record::labels), now.labels());
+    if old == new {
+        return;
+    }
+    let row = |(key, value): (&String, &String)| {
+        row_of(
+            sea_orm::IntoActiveModel::<record_label::ActiveModel>::into_active_model(
+                record_label::Model {
+                    organization: now.organization().to_owned(),
+                    kind: R::KIND.to_owned(),
+                    key: key.clone(),
+                    value: value.clone(),
+                    record_id: now.id(),
+                },
+            ),
+        )
+    };
+    let missing =
+        |from: Option<&std::collections::BTreeMap<String, String>>,
+         key: &String,
+         value: &String| { from.and_then(|labels| labels.get(key)) != Some(value) };
+    saves.labels_put.extend(
+        new.into_iter()
+            .flatten()
+            .filter(|(key, value)| missing(old, key, value))
+            .map(row),
+    );
+    saves.labels_delete.extend(
+        old.into_iter()
+            .flatten()
+            .filter(|(key, value)| missing(new, key, value))
+            .map(row),
+    );
+}
+
+/// The shape of the label table.
+pub(crate) fn label_shape() -> Shape {
+    Shape::of::<record_label::Entity>()
+}

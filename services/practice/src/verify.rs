@@ -1,0 +1,213 @@
+//! Proof of a log: walks it from its first event and recomputes what the
+//! writer computed. Reads only; may run beside a server.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use mainstay_proto::mainstay::event::v1::Event;
+use prost::Message;
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use sha2::{Digest, Sha256};
+
+use crate::store::{chained, open_reader};
+use crate::tables::{event_log, log_head, organization_head};
+
+/// So many events are read at a time.
+const PAGE: u64 = 1_000;
+
+/// What was found in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The service.
+    pub service: String,
+    /// Number of events that are as they should be.
+    pub events: i64,
+    /// What is wrong with the first bad one, or with the end of the log.
+    pub fault: Option<Flaw>,
+}
+
+/// The first thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// Position in the service's log.
+    pub seq: i64,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Why a log could not be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}", path = path.display())]
+pub struct VerifyError {
+    path: PathBuf,
+    source: DbErr,
+}
+
+/// Verifies the log in a service's database file.
+pub async fn verify(path: &Path) -> Result<Report, VerifyError> {
+    let service = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let walk = async {
+        let reader = open_reader(path).await?;
+        let report = walk(&reader, service).await?;
+        reader.close().await?;
+        Ok(report)
+    };
+    walk.await.map_err(|source| VerifyError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+async fn walk(reader: &DatabaseConnection, service: String) -> Result<Report, DbErr> {
+    let head = log_head::Entity::find_by_id(0).one(reader).await?;
+    let heads = organization_head::Entity::find().all(reader).await?;
+    let Some(head) = head else {
+        return Ok(Report {
+            service,
+            events: 0,
+            fault: Some(Flaw {
+                seq: 0,
+                what: "the log has no head".to_owned(),
+            }),
+        });
+    };
+    let mut walk = Walk {
+        seq: head.floor,
+        hash: vec![0; 32],
+        recorded_us: 0,
+        organizations: HashMap::new(),
+    };
+    // The head was read first: events committed since then lie behind it.
+    while walk.seq < head.seq {
+        let page = event_log::Entity::find()
+            .filter(event_log::Column::Seq.gt(walk.seq))
+            .filter(event_log::Column::Seq.lte(head.seq))
+            .order_by_asc(event_log::Column::Seq)
+            .limit(PAGE)
+            .all(reader)
+            .await?;
+        if page.is_empty() {
+            let what = format!("the log ends at {}, its head says {}", walk.seq, head.seq);
+            return Ok(Report {
+                service,
+                events: walk.seq,
+                fault: Some(Flaw {
+                    seq: walk.seq + 1,
+                    what,
+                }),
+            });
+        }
+        for event in page {
+            if let Err(what) = walk.step(&event) {
+                return Ok(Report {
+                    service,
+                    events: walk.seq,
+                    fault: Some(Flaw {
+                        seq: walk.seq + 1,
+                        what,
+                    }),
+                });
+            }
+        }
+    }
+    let fault = walk.end(&head, &heads).err().map(|what| Flaw {
+        seq: head.seq,
+        what,
+    });
+    Ok(Report {
+        service,
+        events: walk.seq,
+        fault,
+    })
+}
+
+/// How far the walk has come.
+struct Walk {
+    seq: i64,
+    hash: Vec<u8>,
+    recorded_us: i64,
+    organizations: HashMap<String, i64>,
+}
+
+impl Walk {
+    /// Tests one event against the one before it.
+    fn step(&mut self, event: &event_log::Model) -> Result<(), String> {
+        let test = |right: bool, what: &str| if right { Ok(()) } else { Err(what.to_owned()) };
+        if event.seq != self.seq + 1 {
+            return Err(format!("is missing: {} follows {}", event.seq, self.seq));
+        }
+        let part = self
+            .organizations
+            .get(&event.organization)
+            .copied()
+            .unwrap_or(0);
+        test(
+            event.org_sequence == part + 1,
+            "its sequence in the organization's part is out of order",
+        )?;
+        test(
+            event.recorded_us >= self.recorded_us,
+            "was recorded before the event that precedes it",
+        )?;
+        test(
+            Sha256::digest(&event.body).as_slice() == event.body_hash,
+            "its body does not match its digest",
+        )?;
+        let hash = chained(
+            &self.hash,
+            event.seq,
+            event.org_sequence,
+            event.recorded_us,
+            &event.body_hash,
+        );
+        test(
+            hash.as_slice() == event.hash,
+            "its hash does not continue the chain",
+        )?;
+        let body = Event::decode(event.body.as_slice())
+            .map_err(|error| format!("its body cannot be read: {error}"))?;
+        let envelope = body.id == event.event_id.to_string()
+            && body.subject_revision == event.revision
+            && body.organization == event.organization
+            && body.r#type == event.event_type
+            && body.subject == event.subject
+            && body.actor.is_some_and(|actor| actor.name == event.actor);
+        test(envelope, "its columns contradict its body")?;
+        self.seq = event.seq;
+        self.hash.clone_from(&event.hash);
+        self.recorded_us = event.recorded_us;
+        self.organizations
+            .insert(event.organization.clone(), event.org_sequence);
+        Ok(())
+    }
+
+    /// Tests the heads against the last events.
+    fn end(
+        &self,
+        head: &log_head::Model,
+        heads: &[organization_head::Model],
+    ) -> Result<(), String> {
+        if head.hash != self.hash && head.seq > 0 {
+            return Err("the head's hash is not the last event's".to_owned());
+        }
+        let behind = heads.iter().find(|row| {
+            self.organizations
+                .get(&row.organization)
+                .copied()
+                .unwrap_or(0)
+                > row.org_sequence
+        });
+        match behind {
+            Some(row) => Err(format!(
+                "the head of {} lies behind its events",
+                row.organization
+            )),
+            None => Ok(()),
+        }
+    }
+}
