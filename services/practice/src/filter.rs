@@ -19,7 +19,7 @@ mod value;
 use mainstay_chassis::Refusal;
 use sea_orm::{ColumnTrait, Condition};
 
-pub(crate) use clause::{Clause, Leaf};
+pub(crate) use clause::{Clause, Leaf, col};
 pub use field::{Field, FieldKind};
 
 /// What a filter is read against.
@@ -42,9 +42,15 @@ pub struct Filter<C> {
 impl<C: ColumnTrait> Filter<C> {
     /// The filter in a text that may name the fields given; an empty text lets
     /// everything through.
-    pub async fn read(text: &str, fields: &[Field<C>], ground: Ground<'_>) -> Result<Self, Refusal> {
+    pub async fn read(
+        text: &str,
+        fields: &[Field<C>],
+        ground: Ground<'_>,
+    ) -> Result<Self, Refusal> {
         if text.trim().is_empty() {
-            return Ok(Self { clauses: Vec::new() });
+            return Ok(Self {
+                clauses: Vec::new(),
+            });
         }
         let node = parser::read(text).await?;
         let clause = field::resolve(&node, fields, ground, false)?;

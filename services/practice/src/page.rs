@@ -10,7 +10,7 @@ mod keyset;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-#[expect(missing_docs, reason = "a fixture")]
+#[expect(unreachable_pub, reason = "sea-orm derives public items")]
 pub(crate) mod ticket;
 mod token;
 mod walk;
@@ -111,7 +111,11 @@ impl<R: Record> Collection<R> {
             "" => Token::first(fingerprint, reader.now_us),
             text => Token::read(text, &fingerprint, reader.now_us)?,
         };
-        if token.after.as_ref().is_some_and(|place| !keyset::fits::<R>(order, place)) {
+        if token
+            .after
+            .as_ref()
+            .is_some_and(|place| !keyset::fits::<R>(order, place))
+        {
             return Err(token::invalid("is garbled"));
         }
         let ground = Ground {
@@ -121,7 +125,9 @@ impl<R: Record> Collection<R> {
         };
         let filter = Filter::read(&request.filter, self.fields, ground).await?;
         let walk = Walk::<R>::new(self.fields, filter, order, select.clone());
-        let found = walk.find(reader.connection, token.after.as_ref(), size).await?;
+        let found = walk
+            .find(reader.connection, token.after.as_ref(), size)
+            .await?;
         let (records, cut) = self.load(select, reader.connection, &found.places).await?;
         let next = match cut {
             true => found.places.get(records.len().saturating_sub(1)).cloned(),
@@ -129,7 +135,9 @@ impl<R: Record> Collection<R> {
         };
         Ok(Page {
             records,
-            next_page_token: next.map(|place| token.next(place).write()).unwrap_or_default(),
+            next_page_token: next
+                .map(|place| token.next(place).write())
+                .unwrap_or_default(),
         })
     }
 
@@ -137,21 +145,31 @@ impl<R: Record> Collection<R> {
     fn order(&self, asked: &str) -> Result<&Order<Column<R>>, Refusal> {
         let plain = |text: &str| {
             let keys = text.split(',').map(|key| {
-                let words: Vec<&str> = key.split_whitespace().filter(|word| *word != "asc").collect();
+                let words: Vec<&str> = key
+                    .split_whitespace()
+                    .filter(|word| *word != "asc")
+                    .collect();
                 words.join(" ")
             });
             keys.collect::<Vec<_>>().join(", ")
         };
         let asked = plain(asked);
-        let known = self.orders.iter().find(|order| asked.is_empty() || plain(order.name) == asked);
+        let known = self
+            .orders
+            .iter()
+            .find(|order| asked.is_empty() || plain(order.name) == asked);
         known.ok_or_else(|| {
             let names: Vec<&str> = self.orders.iter().map(|order| order.name).collect();
             let remedy = format!("use one of: {}", names.join("; "));
             let token: String = asked.chars().take(40).collect();
-            Refusal::new(Kind::Invalid, ErrorReason::OrderInvalid, format!("the order is unknown: {remedy}"))
-                .with("position", "0")
-                .with("token", token)
-                .because("order_by", remedy)
+            Refusal::new(
+                Kind::Invalid,
+                ErrorReason::OrderInvalid,
+                format!("the order is unknown: {remedy}"),
+            )
+            .with("position", "0")
+            .with("token", token)
+            .because("order_by", remedy)
         })
     }
 
@@ -168,7 +186,10 @@ impl<R: Record> Collection<R> {
             let ids: Vec<Uuid> = chunk.iter().filter_map(Place::id).collect();
             let found = select.clone().filter(R::fixed().id.is_in(ids.clone()));
             let found = found.all(connection).await.map_err(unread)?;
-            let mut found: HashMap<Uuid, R> = found.into_iter().map(|record| (record.id(), record)).collect();
+            let mut found: HashMap<Uuid, R> = found
+                .into_iter()
+                .map(|record| (record.id(), record))
+                .collect();
             for record in ids.iter().filter_map(|id| found.remove(id)) {
                 weight = weight.saturating_add((self.weight)(&record));
                 if weight > HEAVIEST && !records.is_empty() {

@@ -88,7 +88,9 @@ impl<C: ColumnTrait> Clause<C> {
             Self::Any(clauses) => (Condition::any(), clauses),
             Self::Leaf(leaf) => return leaf.condition(),
         };
-        clauses.iter().fold(start, |all, clause| all.add(clause.condition()))
+        clauses
+            .iter()
+            .fold(start, |all, clause| all.add(clause.condition()))
     }
 }
 
@@ -97,19 +99,40 @@ impl<C: ColumnTrait> Leaf<C> {
     pub(crate) fn condition(&self) -> Condition {
         match self {
             Self::Fixed(holds) => Condition::all().add(Expr::val(1).eq(i32::from(*holds))),
-            Self::In { column, values, absent, negated } => within(*column, values, *absent, *negated),
-            Self::Order { column, compare, value, absent } => {
+            Self::In {
+                column,
+                values,
+                absent,
+                negated,
+            } => within(*column, values, *absent, *negated),
+            Self::Order {
+                column,
+                compare,
+                value,
+                absent,
+            } => {
                 let test = order(*column, *compare, value.clone());
                 or_absent(*column, test, *absent)
             }
-            Self::Prefix { column, prefix, negated } => {
+            Self::Prefix {
+                column,
+                prefix,
+                negated,
+            } => {
                 let test = begins(col(*column), prefix);
                 match negated {
                     false => Condition::all().add(test),
                     true => or_absent(*column, test.not(), true),
                 }
             }
-            Self::Label { id, organization, kind, key, ask, negated } => {
+            Self::Label {
+                id,
+                organization,
+                kind,
+                key,
+                ask,
+                negated,
+            } => {
                 let has = col(*id).in_subquery(labelled(organization, kind, key, ask));
                 Condition::all().add(if *negated { has.not() } else { has })
             }
@@ -143,7 +166,9 @@ fn within<C: ColumnTrait>(column: C, values: &[Value], absent: bool, negated: bo
         (false, true) if values.is_empty() => Condition::all().add(col(column).is_null()),
         (true, true) if values.is_empty() => Condition::all().add(col(column).is_not_null()),
         (false, absent) => or_absent(column, test, absent),
-        (true, true) => Condition::all().add(test.not()).add(col(column).is_not_null()),
+        (true, true) => Condition::all()
+            .add(test.not())
+            .add(col(column).is_not_null()),
         (true, false) => or_absent(column, test.not(), true),
     }
 }
@@ -186,7 +211,12 @@ fn successor(prefix: &str) -> Option<String> {
 }
 
 /// Ids of the records with a label.
-fn labelled(organization: &str, kind: &str, key: &str, ask: &LabelAsk) -> sea_orm::sea_query::SelectStatement {
+fn labelled(
+    organization: &str,
+    kind: &str,
+    key: &str,
+    ask: &LabelAsk,
+) -> sea_orm::sea_query::SelectStatement {
     let text = || Expr::col("value");
     let mut select = Query::select();
     select

@@ -48,7 +48,9 @@ pub(crate) fn resolve<C: ColumnTrait>(
     negated: bool,
 ) -> Result<Clause<C>, Fault> {
     let each = |nodes: &[Node]| {
-        let clauses = nodes.iter().map(|node| resolve(node, fields, ground, negated));
+        let clauses = nodes
+            .iter()
+            .map(|node| resolve(node, fields, ground, negated));
         clauses.collect::<Result<Vec<_>, _>>()
     };
     Ok(match (node, negated) {
@@ -57,7 +59,12 @@ pub(crate) fn resolve<C: ColumnTrait>(
         (Node::Any(nodes), false) | (Node::All(nodes), true) => Clause::Any(each(nodes)?),
         (Node::Test(test), _) => {
             let (field, label) = find(&test.path, fields)?;
-            let asked = Asked { field, test, ground, negated };
+            let asked = Asked {
+                field,
+                test,
+                ground,
+                negated,
+            };
             Clause::Leaf(match label {
                 Some(key) => asked.label(key)?,
                 None => asked.leaf()?,
@@ -67,18 +74,32 @@ pub(crate) fn resolve<C: ColumnTrait>(
 }
 
 /// The field that a path names, and which of its labels.
-fn find<'a, C>(path: &'a Path, fields: &'a [Field<C>]) -> Result<(&'a Field<C>, Option<&'a str>), Fault> {
+fn find<'a, C>(
+    path: &'a Path,
+    fields: &'a [Field<C>],
+) -> Result<(&'a Field<C>, Option<&'a str>), Fault> {
     let name = path.parts.join(".");
     let labels = |field: &Field<C>| matches!(field.kind, FieldKind::Labels);
-    if let Some(field) = fields.iter().find(|field| field.name == name && !labels(field)) {
+    if let Some(field) = fields
+        .iter()
+        .find(|field| field.name == name && !labels(field))
+    {
         return Ok((field, None));
     }
     let [first, rest @ ..] = path.parts.as_slice() else {
         return Err(Fault::at(&path.at, "name a field"));
     };
-    match (fields.iter().find(|field| field.name == first && labels(field)), rest) {
+    match (
+        fields
+            .iter()
+            .find(|field| field.name == first && labels(field)),
+        rest,
+    ) {
         (Some(field), [key]) => Ok((field, Some(key))),
-        (Some(_), _) => Err(Fault::at(&path.at, format!("name a label, such as {first}[\"env\"]"))),
+        (Some(_), _) => Err(Fault::at(
+            &path.at,
+            format!("name a label, such as {first}[\"env\"]"),
+        )),
         (None, _) => {
             let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
             let whole = Spot {
@@ -100,7 +121,10 @@ struct Asked<'a, C: 'static> {
 
 impl<C: ColumnTrait> Asked<'_, C> {
     fn fault<T>(&self, remedy: &str) -> Result<T, Fault> {
-        Err(Fault::at(&self.test.path.at, format!("{} {remedy}", self.field.name)))
+        Err(Fault::at(
+            &self.test.path.at,
+            format!("{} {remedy}", self.field.name),
+        ))
     }
 
     fn nullable(&self) -> bool {
@@ -112,8 +136,12 @@ impl<C: ColumnTrait> Asked<'_, C> {
             Ask::Has => Ok(self.present()),
             Ask::Prefix(at, prefix) => self.prefix(at, prefix),
             Ask::In(literals) => self.within(literals, self.negated),
-            Ask::Compare(Compare::Equal, literal) => self.within(std::slice::from_ref(literal), self.negated),
-            Ask::Compare(Compare::Unequal, literal) => self.within(std::slice::from_ref(literal), !self.negated),
+            Ask::Compare(Compare::Equal, literal) => {
+                self.within(std::slice::from_ref(literal), self.negated)
+            }
+            Ask::Compare(Compare::Unequal, literal) => {
+                self.within(std::slice::from_ref(literal), !self.negated)
+            }
             Ask::Compare(compare, literal) => self.order(*compare, literal),
         }
     }
@@ -168,7 +196,10 @@ impl<C: ColumnTrait> Asked<'_, C> {
             false => (values, absent),
             true => {
                 let others = words.iter().map(|(_, kept)| Sql::from(*kept));
-                (others.filter(|kept| !values.contains(kept)).collect(), !absent)
+                (
+                    others.filter(|kept| !values.contains(kept)).collect(),
+                    !absent,
+                )
             }
         };
         Ok(self.one_of(values, absent, false))
@@ -176,7 +207,11 @@ impl<C: ColumnTrait> Asked<'_, C> {
 
     fn order(&self, compare: Compare, literal: &Literal) -> Result<Leaf<C>, Fault> {
         let meant = self.meant(literal)?;
-        let compare = if self.negated { compare.negated() } else { compare };
+        let compare = if self.negated {
+            compare.negated()
+        } else {
+            compare
+        };
         match (self.field.kind, meant) {
             (FieldKind::Enum(words), Meant::Value(value)) => {
                 let place = words.iter().position(|(_, kept)| Sql::from(*kept) == value);
@@ -203,9 +238,10 @@ impl<C: ColumnTrait> Asked<'_, C> {
                 value,
                 absent: self.negated,
             }),
-            (FieldKind::Enum(_) | FieldKind::Instant | FieldKind::Name(_) | FieldKind::Labels, _) => {
-                self.fault("can be compared with == and != only")
-            }
+            (
+                FieldKind::Enum(_) | FieldKind::Instant | FieldKind::Name(_) | FieldKind::Labels,
+                _,
+            ) => self.fault("can be compared with == and != only"),
         }
     }
 

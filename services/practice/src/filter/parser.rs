@@ -52,7 +52,9 @@ pub(crate) async fn read(text: &str) -> Parsed {
     }
     let (reply, answer) = oneshot::channel();
     let parser = PARSER.as_ref().ok_or(Fault::Away)?;
-    parser.send((text.to_owned(), reply)).map_err(|_| Fault::Away)?;
+    parser
+        .send((text.to_owned(), reply))
+        .map_err(|_| Fault::Away)?;
     let parsed = answer.await.map_err(|_| Fault::Away)?;
     PARSED.insert(text.to_owned(), parsed.clone());
     parsed
@@ -108,8 +110,14 @@ fn syntax(text: &str, errors: &ParseErrors) -> Fault {
     let (line, column) = errors.errors.first().map_or((1, 1), |error| error.pos);
     let line = usize::try_from(line).unwrap_or(1).max(1) - 1;
     let column = usize::try_from(column).unwrap_or(1).max(1) - 1;
-    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let spot = spot(text, before + column);
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    // The parser counts lines and characters here, bytes in its tree.
+    let rest = text.get(start..).unwrap_or_default();
+    let within = rest
+        .char_indices()
+        .nth(column)
+        .map_or(rest.len(), |(at, _)| at);
+    let spot = spot(text, start + within);
     let remedy = match spot.token.as_str() {
         "" => "the filter ends too early".to_owned(),
         "=" => "write == to compare".to_owned(),
@@ -123,9 +131,13 @@ fn syntax(text: &str, errors: &ParseErrors) -> Fault {
 
 /// The word or sign that begins at a byte.
 pub(crate) fn spot(text: &str, byte: usize) -> Spot {
-    let start = (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    let start = (0..=byte.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
     let (before, rest) = text.split_at(start.unwrap_or_default());
-    let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let word = rest
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(rest.len());
     let token = match rest.get(..word) {
         Some(word) if !word.is_empty() => word.to_owned(),
         _ => rest.chars().take(1).collect(),

@@ -115,7 +115,10 @@ struct Shaper<'a> {
 
 impl Shaper<'_> {
     fn at(&self, expression: &Expression) -> Spot {
-        let start = self.source.offset_for(expression.id).map_or(0, |(start, _)| start);
+        let start = self
+            .source
+            .offset_for(expression.id)
+            .map_or(0, |(start, _)| start);
         spot(self.text, usize::try_from(start).unwrap_or_default())
     }
 
@@ -131,7 +134,11 @@ impl Shaper<'_> {
             return self.fault(expression, "write a comparison, such as state == NEW");
         };
         match (call.func_name.as_str(), call.args.as_slice()) {
-            (op::LOGICAL_AND, _) => Ok(Node::All(self.joined(expression, op::LOGICAL_AND, depth)?)),
+            (op::LOGICAL_AND, _) => Ok(Node::All(self.joined(
+                expression,
+                op::LOGICAL_AND,
+                depth,
+            )?)),
             (op::LOGICAL_OR, _) => Ok(Node::Any(self.joined(expression, op::LOGICAL_OR, depth)?)),
             (op::LOGICAL_NOT, [inner]) => Ok(Node::Not(Box::new(self.node(inner, depth + 1)?))),
             _ => self.test(expression, call).map(Node::Test),
@@ -156,7 +163,11 @@ impl Shaper<'_> {
         if self.tests > TESTS {
             return self.fault(expression, "write at most 20 comparisons");
         }
-        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
+        match (
+            call.func_name.as_str(),
+            call.target.as_deref(),
+            call.args.as_slice(),
+        ) {
             (op::IN, None, [left, right]) => self.membership(left, right),
             (op::HAS, None, [field]) => Ok(Test {
                 path: self.field(field)?,
@@ -185,7 +196,12 @@ impl Shaper<'_> {
         )
     }
 
-    fn comparison(&self, compare: Compare, left: &Expression, right: &Expression) -> Result<Test, Fault> {
+    fn comparison(
+        &self,
+        compare: Compare,
+        left: &Expression,
+        right: &Expression,
+    ) -> Result<Test, Fault> {
         let (compare, field, value) = match self.path(left) {
             Some(path) => (compare, path, right),
             None => match self.path(right) {
@@ -213,7 +229,10 @@ impl Shaper<'_> {
         match (text(left), self.path(right)) {
             (Some(key), Some(mut path)) => {
                 path.parts.push(key.to_owned());
-                Ok(Test { path, ask: Ask::Has })
+                Ok(Test {
+                    path,
+                    ask: Ask::Has,
+                })
             }
             _ => self.fault(right, "write FIELD in [VALUE, …] or \"key\" in labels"),
         }
@@ -264,7 +283,10 @@ impl Shaper<'_> {
             (Some(text), _) => Value::Text(text.to_owned()),
             (None, Some(path)) => Value::Word(path.parts.join(".")),
             (None, None) => {
-                return self.fault(expression, "write a text in quotes, a value's name or a time");
+                return self.fault(
+                    expression,
+                    "write a text in quotes, a value's name or a time",
+                );
             }
         };
         Ok(Literal { at, value })
@@ -277,17 +299,28 @@ impl Shaper<'_> {
             Expr::Call(call) => call,
             _ => return Ok(None),
         };
-        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
+        match (
+            call.func_name.as_str(),
+            call.target.as_deref(),
+            call.args.as_slice(),
+        ) {
             ("timestamp", None, [argument]) => match text(argument).and_then(timestamp) {
                 Some(us) => Ok(Some(When::At(us))),
-                None => self.fault(argument, "write RFC 3339, such as timestamp(\"2026-01-31T08:00:00Z\")"),
+                None => self.fault(
+                    argument,
+                    "write RFC 3339, such as timestamp(\"2026-01-31T08:00:00Z\")",
+                ),
             },
             (sum @ (op::ADD | op::SUBSTRACT), None, [left, right]) => {
                 let Some(when) = self.time(left)? else {
                     return self.fault(left, "write now - duration(\"24h\")");
                 };
                 let us = self.duration(right)?;
-                let us = if sum == op::ADD { Some(us) } else { us.checked_neg() };
+                let us = if sum == op::ADD {
+                    Some(us)
+                } else {
+                    us.checked_neg()
+                };
                 match us.and_then(|us| when.plus(us)) {
                     Some(when) => Ok(Some(when)),
                     None => self.fault(right, "write a shorter duration"),
@@ -300,7 +333,9 @@ impl Shaper<'_> {
 
     fn duration(&self, expression: &Expression) -> Result<i64, Fault> {
         let argument = match &expression.expr {
-            Expr::Call(call) if call.func_name == "duration" && call.target.is_none() => call.args.first(),
+            Expr::Call(call) if call.func_name == "duration" && call.target.is_none() => {
+                call.args.first()
+            }
             _ => None,
         };
         match argument.and_then(text).and_then(duration) {

@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use sea_orm::{EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-const GROUND: Ground<'static> = Ground { organization: "default", kind: "ticket", now_us: 5 };
+const GROUND: Ground<'static> = Ground {
+    organization: "default",
+    kind: "ticket",
+    now_us: 5,
+};
 
 async fn refused(text: &str) -> tonic::Status {
     tonic::Status::from(Filter::read(text, FIELDS, GROUND).await.unwrap_err())
@@ -25,13 +29,23 @@ async fn a_wrong_filter_is_refused_with_its_place_and_a_remedy() {
         ("team == ", "8", "", "ends too early"),
         ("state", "0", "state", "comparison"),
         ("state == NEW && size(team) == 3", "20", "(", "field"),
-        ("create_time > \"2026-01-01T00:00:00Z\"", "14", "\"", "timestamp("),
+        (
+            "create_time > \"2026-01-01T00:00:00Z\"",
+            "14",
+            "\"",
+            "timestamp(",
+        ),
         ("create_time > timestamp(\"soon\")", "24", "\"", "RFC 3339"),
         ("create_time > now - duration(\"1d\")", "29", "\"", "hours"),
         ("parent == \"TCK-7\"", "10", "\"", "tickets/ID"),
         ("labels == \"x\"", "0", "labels", "labels[\"env\"]"),
         ("labels.env > \"x\"", "0", "labels", "== and !="),
-        ("team == \"organizations/default/users/x\"", "8", "\"", "teams/"),
+        (
+            "team == \"organizations/default/users/x\"",
+            "8",
+            "\"",
+            "teams/",
+        ),
         ("state.startsWith(\"N\")", "0", "state", "no text"),
         ("[1, 2].all(x, x > 0)", "10", "(", "can be used"),
     ];
@@ -39,11 +53,22 @@ async fn a_wrong_filter_is_refused_with_its_place_and_a_remedy() {
         let status = refused(text).await;
         let info = status.get_details_error_info().unwrap();
         assert_eq!(info.reason, "FILTER_INVALID", "{text}");
-        assert_eq!(info.metadata.get("position").map(String::as_str), Some(position), "{text}: {status:?}");
-        assert_eq!(info.metadata.get("token").map(String::as_str), Some(token), "{text}: {status:?}");
+        assert_eq!(
+            info.metadata.get("position").map(String::as_str),
+            Some(position),
+            "{text}: {status:?}"
+        );
+        assert_eq!(
+            info.metadata.get("token").map(String::as_str),
+            Some(token),
+            "{text}: {status:?}"
+        );
         let request = status.get_details_bad_request().unwrap();
         assert_eq!(request.field_violations[0].field, "filter", "{text}");
-        assert!(request.field_violations[0].description.contains(remedy), "{text}: {request:?}");
+        assert!(
+            request.field_violations[0].description.contains(remedy),
+            "{text}: {request:?}"
+        );
     }
 }
 
@@ -51,12 +76,33 @@ async fn a_wrong_filter_is_refused_with_its_place_and_a_remedy() {
 async fn a_filter_that_is_too_large_is_refused() {
     let joined = |n: usize| vec!["team == \"a\""; n].join(" || ");
     assert!(Filter::read(&joined(20), FIELDS, GROUND).await.is_ok());
-    assert!(refused(&joined(21)).await.message().contains("20 comparisons"));
-    assert!(refused(&format!("team == \"{}\"", "a".repeat(2_048))).await.message().contains("2048 bytes"));
-    let nested = |n: usize| format!("{}team == \"a\"{}", "!(has(team) && ".repeat(n), ")".repeat(n));
+    assert!(
+        refused(&joined(21))
+            .await
+            .message()
+            .contains("20 comparisons")
+    );
+    assert!(
+        refused(&format!("team == \"{}\"", "a".repeat(2_048)))
+            .await
+            .message()
+            .contains("2048 bytes")
+    );
+    let nested = |n: usize| {
+        format!(
+            "{}team == \"a\"{}",
+            "!(has(team) && ".repeat(n),
+            ")".repeat(n)
+        )
+    };
     assert!(Filter::read(&nested(3), FIELDS, GROUND).await.is_ok());
     assert!(refused(&nested(4)).await.message().contains("8 deep"));
-    assert!(refused(&"(".repeat(2_000)).await.message().contains("brackets"));
+    assert!(
+        refused(&"(".repeat(2_000))
+            .await
+            .message()
+            .contains("brackets")
+    );
 }
 
 #[tokio::test]
@@ -66,14 +112,20 @@ async fn another_organizations_name_is_refused_as_foreign() {
         "parent == \"organizations/other/tickets/0190d3f2-0000-7000-8000-000000000000\"",
         "team.startsWith(\"organizations/other/teams/\")",
     ] {
-        assert_eq!(refused(text).await.code(), tonic::Code::PermissionDenied, "{text}");
+        assert_eq!(
+            refused(text).await.code(),
+            tonic::Code::PermissionDenied,
+            "{text}"
+        );
     }
 }
 
 /// Texts that made a parser recurse, or might.
 #[tokio::test]
 async fn hostile_filters_are_refused_without_harm() {
-    let twice = |open: &str, middle: &str, close: &str, n: usize| format!("{}{middle}{}", open.repeat(n), close.repeat(n));
+    let twice = |open: &str, middle: &str, close: &str, n: usize| {
+        format!("{}{middle}{}", open.repeat(n), close.repeat(n))
+    };
     let hostile = [
         "1+".repeat(1_000) + "1",
         twice("\")))(((\"+(", "1", ")", 150),
@@ -150,7 +202,10 @@ impl Wish {
             Self::Not(a) => format!("!({})", a.write()),
             Self::State(sign, at) => format!("state {} {}", SIGNS[*sign], STATES[*at].0),
             Self::States(all) => {
-                let names: Vec<_> = all.iter().map(|at| format!("\"{}\"", STATES[*at].0)).collect();
+                let names: Vec<_> = all
+                    .iter()
+                    .map(|at| format!("\"{}\"", STATES[*at].0))
+                    .collect();
                 format!("state in [{}]", names.join(", "))
             }
             Self::Severity(sign, at) => format!("severity {} {}", SIGNS[*sign], SEVERITIES[*at].0),
@@ -161,15 +216,26 @@ impl Wish {
             Self::NotePrefix(text) => format!("origin.note.startsWith(\"{text}\")"),
             Self::TeamPrefix(text) => format!("team.startsWith(\"{text}\")"),
             Self::Parent(same, id) => {
-                format!("parent {} \"tickets/{}\"", if *same { "==" } else { "!=" }, Uuid::from_u128(*id))
+                format!(
+                    "parent {} \"tickets/{}\"",
+                    if *same { "==" } else { "!=" },
+                    Uuid::from_u128(*id)
+                )
             }
             Self::Created(sign, us) => format!("{} {} create_time", at(*us), SIGNS[*sign]),
             Self::Resolved(sign, us) => {
-                format!("resolve_time {} now + duration(\"{}us\")", SIGNS[*sign], us - GROUND.now_us)
+                format!(
+                    "resolve_time {} now + duration(\"{}us\")",
+                    SIGNS[*sign],
+                    us - GROUND.now_us
+                )
             }
             Self::Has(field) => format!("has({field})"),
             Self::Label(same, key, value) => {
-                format!("labels[\"{key}\"] {} \"{value}\"", if *same { "==" } else { "!=" })
+                format!(
+                    "labels[\"{key}\"] {} \"{value}\"",
+                    if *same { "==" } else { "!=" }
+                )
             }
             Self::HasLabel(key) => format!("\"{key}\" in labels"),
             Self::LabelPrefix(key, text) => format!("labels.{key}.startsWith(\"{text}\")"),
@@ -177,8 +243,14 @@ impl Wish {
     }
 
     fn judge(&self, (ticket, labels): &(Model, Labels)) -> bool {
-        let label = |key: &str| labels.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
-        let place = |words: &[(&str, &str)], kept: &str| words.iter().position(|(_, word)| *word == kept);
+        let label = |key: &str| {
+            labels
+                .iter()
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| value.as_str())
+        };
+        let place =
+            |words: &[(&str, &str)], kept: &str| words.iter().position(|(_, word)| *word == kept);
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         let both = (ticket.clone(), labels.clone());
         match self {
@@ -218,7 +290,15 @@ impl Wish {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let sign = 0..SIGNS.len();
-    let fields = ["team", "severity", "category", "parent", "resolve_time", "state", "create_time"];
+    let fields = [
+        "team",
+        "severity",
+        "category",
+        "parent",
+        "resolve_time",
+        "state",
+        "create_time",
+    ];
     let leaf = prop_oneof![
         (sign.clone(), 0..STATES.len()).prop_map(|(sign, at)| Wish::State(sign, at)),
         prop::collection::vec(0..STATES.len(), 1..4).prop_map(Wish::States),
@@ -232,8 +312,9 @@ fn wish() -> impl Strategy<Value = Wish> {
         (any::<bool>(), 0..3_u128).prop_map(|(same, id)| Wish::Parent(same, id)),
         (sign.clone(), 0..9_i64).prop_map(|(sign, us)| Wish::Created(sign, us)),
         (sign, 0..9_i64).prop_map(|(sign, us)| Wish::Resolved(sign, us)),
-        prop::sample::select(&fields[..]).prop_map(Wish::Has),
-        (any::<bool>(), "[kl]", "[ab]?").prop_map(|(same, key, value)| Wish::Label(same, key, value)),
+        prop::sample::select(fields.to_vec()).prop_map(Wish::Has),
+        (any::<bool>(), "[kl]", "[ab]?")
+            .prop_map(|(same, key, value)| Wish::Label(same, key, value)),
         "[kl]".prop_map(Wish::HasLabel),
         ("[kl]", "[ab]?").prop_map(|(key, text)| Wish::LabelPrefix(key, text)),
     ];
@@ -247,31 +328,49 @@ fn wish() -> impl Strategy<Value = Wish> {
 }
 
 fn tickets() -> impl Strategy<Value = Vec<(Model, Labels)>> {
+    type Words = (usize, Option<usize>, Option<String>, String);
+    type Rest = (Option<String>, Option<u128>, i64, Option<i64>);
+    type Row = (Words, Rest, (Option<String>, Option<String>));
     let row = (
-        (0..STATES.len(), prop::option::of(0..SEVERITIES.len()), prop::option::of("[ab]{1,2}"), "[ab]?"),
-        (prop::option::of("[aAä\u{10FFFF}]{1,2}"), prop::option::of(0..3_u128), 0..9_i64, prop::option::of(0..9_i64)),
+        (
+            0..STATES.len(),
+            prop::option::of(0..SEVERITIES.len()),
+            prop::option::of("[ab]{1,2}"),
+            "[ab]?",
+        ),
+        (
+            prop::option::of("[aAä\u{10FFFF}]{1,2}"),
+            prop::option::of(0..3_u128),
+            0..9_i64,
+            prop::option::of(0..9_i64),
+        ),
         (prop::option::of("[ab]{0,2}"), prop::option::of("[ab]{0,2}")),
     );
-    let made = |(at, row): (usize, _)| {
-        let ((state, severity, team, category), (note, parent, create_us, resolve_us), (k, l)) = row;
+    let made = |(at, row): (usize, Row)| {
+        let ((state, severity, team, category), (note, parent, create_us, resolve_us), (k, l)) =
+            row;
         let ticket = Model {
             id: Uuid::from_u128(u128::try_from(at).unwrap()),
             organization: "default".to_owned(),
             revision: 1,
             state: STATES[state].1.to_owned(),
-            severity: Option::map(severity, |at: usize| SEVERITIES[at].1.to_owned()),
+            severity: severity.map(|at| SEVERITIES[at].1.to_owned()),
             team,
             category,
             note,
-            parent: Option::map(parent, Uuid::from_u128),
+            parent: parent.map(Uuid::from_u128),
             create_us,
             resolve_us,
         };
         let labels = [("k", k), ("l", l)];
-        let labels: Labels = labels.into_iter().filter_map(|(key, value): (_, Option<String>)| Some((key, value?))).collect();
+        let labels: Labels = labels
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
         (ticket, labels)
     };
-    prop::collection::vec(row, 1..40).prop_map(move |rows| rows.into_iter().enumerate().map(made).collect())
+    prop::collection::vec(row, 1..40)
+        .prop_map(move |rows| rows.into_iter().enumerate().map(made).collect())
 }
 
 proptest! {

@@ -29,7 +29,9 @@ impl When {
 
 /// Microseconds since the epoch of an RFC 3339 text.
 pub(crate) fn timestamp(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+    text.parse::<jiff::Timestamp>()
+        .ok()
+        .map(jiff::Timestamp::as_microsecond)
 }
 
 /// Microseconds of a duration such as `90m`, `-1.5h` or `1h30m`.
@@ -91,7 +93,17 @@ mod tests {
         assert_eq!(duration("-1.5h"), Some(-5_400_000_000));
         assert_eq!(duration("250ms"), Some(250_000));
         assert_eq!(duration("1s1us"), Some(1_000_001));
-        for wrong in ["", "-", "1", "h", "1d", "1..5s", ".s", "1h-5m", "99999999999999999999h"] {
+        for wrong in [
+            "",
+            "-",
+            "1",
+            "h",
+            "1d",
+            "1..5s",
+            ".s",
+            "1h-5m",
+            "99999999999999999999h",
+        ] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
     }

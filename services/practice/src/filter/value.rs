@@ -3,10 +3,11 @@
 use sea_orm::sea_query::Value as Sql;
 use uuid::Uuid;
 
+use super::Ground;
 use super::fault::{Fault, Spot};
 use super::field::FieldKind;
 use super::shape::{Compare, Literal, Value};
-use super::Ground;
+use crate::name;
 
 /// What a value means.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,14 +33,21 @@ impl Compare {
 }
 
 /// What a literal means for a field.
-pub(crate) fn meant(field: &str, kind: FieldKind, literal: &Literal, ground: Ground<'_>) -> Result<Meant, Fault> {
+pub(crate) fn meant(
+    field: &str,
+    kind: FieldKind,
+    literal: &Literal,
+    ground: Ground<'_>,
+) -> Result<Meant, Fault> {
     let meant = match kind {
         FieldKind::Enum(words) => word(field, words, literal)?.map(Sql::from),
         FieldKind::Slug(collection) => {
             let text = inside(collection, &literal.at, text(field, literal)?, ground)?;
             slug(&literal.at, text)?.map(Sql::from)
         }
-        FieldKind::Text => Some(text(field, literal)?).filter(|text| !text.is_empty()).map(Sql::from),
+        FieldKind::Text => Some(text(field, literal)?)
+            .filter(|text| !text.is_empty())
+            .map(Sql::from),
         FieldKind::Name(collection) => {
             let text = inside(collection, &literal.at, text(field, literal)?, ground)?;
             id(&literal.at, collection, text)?.map(Sql::from)
@@ -47,7 +55,9 @@ pub(crate) fn meant(field: &str, kind: FieldKind, literal: &Literal, ground: Gro
         FieldKind::Instant => match &literal.value {
             Value::Time(when) => Some(Sql::from(when.at(ground.now_us))),
             Value::Word(_) | Value::Text(_) => {
-                let remedy = format!("compare {field} with timestamp(\"2026-01-31T08:00:00Z\") or now - duration(\"24h\")");
+                let remedy = format!(
+                    "compare {field} with timestamp(\"2026-01-31T08:00:00Z\") or now - duration(\"24h\")"
+                );
                 return Err(Fault::at(&literal.at, remedy));
             }
         },
@@ -65,17 +75,27 @@ pub(crate) fn nothing(kind: FieldKind) -> Option<Sql> {
 pub(crate) fn text<'a>(field: &str, literal: &'a Literal) -> Result<&'a str, Fault> {
     match &literal.value {
         Value::Text(text) => Ok(text),
-        Value::Word(_) | Value::Time(_) => {
-            Err(Fault::at(&literal.at, format!("compare {field} with a text in quotes")))
-        }
+        Value::Word(_) | Value::Time(_) => Err(Fault::at(
+            &literal.at,
+            format!("compare {field} with a text in quotes"),
+        )),
     }
 }
 
 /// The text kept for an enum's value; none for the one that is not set.
-fn word(field: &str, words: &[(&'static str, &'static str)], literal: &Literal) -> Result<Option<&'static str>, Fault> {
+fn word(
+    field: &str,
+    words: &[(&'static str, &'static str)],
+    literal: &Literal,
+) -> Result<Option<&'static str>, Fault> {
     let given = match &literal.value {
         Value::Word(given) | Value::Text(given) => given,
-        Value::Time(_) => return Err(Fault::at(&literal.at, format!("compare {field} with one of its values"))),
+        Value::Time(_) => {
+            return Err(Fault::at(
+                &literal.at,
+                format!("compare {field} with one of its values"),
+            ));
+        }
     };
     let short = given.rfind(&format!("{}_", field.to_uppercase()));
     let short = short.and_then(|start| given.get(start + field.len() + 1..));
@@ -87,7 +107,10 @@ fn word(field: &str, words: &[(&'static str, &'static str)], literal: &Literal) 
         Some((_, kept)) => Ok(Some(kept)),
         None if given == "UNSPECIFIED" || short == Some("UNSPECIFIED") => Ok(None),
         None => {
-            let known: Vec<&str> = words.iter().map(|(name, _)| name.strip_prefix(prefix).unwrap_or(name)).collect();
+            let known: Vec<&str> = words
+                .iter()
+                .map(|(name, _)| name.strip_prefix(prefix).unwrap_or(name))
+                .collect();
             Err(Fault::at(&literal.at, unknown("value", given, &known)))
         }
     }
@@ -100,11 +123,18 @@ fn prefix<'a>(words: &[(&'a str, &str)]) -> &'a str {
     };
     let ends = first.match_indices('_').rev().map(|(at, _)| at + 1);
     let mut prefixes = ends.filter_map(|end| first.get(..end));
-    prefixes.find(|prefix| words.iter().all(|(name, _)| name.starts_with(prefix))).unwrap_or("")
+    prefixes
+        .find(|prefix| words.iter().all(|(name, _)| name.starts_with(prefix)))
+        .unwrap_or("")
 }
 
 /// What stands after the collection in a name of the caller's organization.
-fn inside<'a>(collection: &str, at: &Spot, text: &'a str, ground: Ground<'_>) -> Result<&'a str, Fault> {
+fn inside<'a>(
+    collection: &str,
+    at: &Spot,
+    text: &'a str,
+    ground: Ground<'_>,
+) -> Result<&'a str, Fault> {
     let rest = match text.strip_prefix("organizations/") {
         Some(rest) => {
             let (organization, rest) = rest.split_once('/').unwrap_or((rest, ""));
@@ -115,25 +145,28 @@ fn inside<'a>(collection: &str, at: &Spot, text: &'a str, ground: Ground<'_>) ->
         }
         None => text,
     };
-    let bare = rest.strip_prefix(collection).and_then(|rest| rest.strip_prefix('/'));
+    let bare = rest
+        .strip_prefix(collection)
+        .and_then(|rest| rest.strip_prefix('/'));
     match bare {
         Some(bare) => Ok(bare),
         None if rest.len() == text.len() => Ok(text),
-        None => Err(Fault::at(at, format!("write organizations/{}/{collection}/…", ground.organization))),
+        None => Err(Fault::at(
+            at,
+            format!("write organizations/{}/{collection}/…", ground.organization),
+        )),
     }
 }
 
 /// A slug; none when the text is empty.
 fn slug<'a>(at: &Spot, text: &'a str) -> Result<Option<&'a str>, Fault> {
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let good = text.len() <= 63
-        && text.chars().all(|c| edge(c) || c == '-')
-        && text.starts_with(edge)
-        && text.ends_with(edge);
-    match (text.is_empty(), good) {
+    match (text.is_empty(), name::is_slug(text)) {
         (true, _) => Ok(None),
         (false, true) => Ok(Some(text)),
-        (false, false) => Err(Fault::at(at, format!("{text:?} is no slug: use a-z, 0-9 and -"))),
+        (false, false) => Err(Fault::at(
+            at,
+            format!("{text:?} is no slug: use a-z, 0-9 and -"),
+        )),
     }
 }
 
@@ -143,13 +176,21 @@ fn id(at: &Spot, collection: &str, text: &str) -> Result<Option<Uuid>, Fault> {
         true => Ok(None),
         false => match Uuid::try_parse(text) {
             Ok(id) => Ok(Some(id)),
-            Err(_) => Err(Fault::at(at, format!("write {collection}/ID with a UUID, or the full name"))),
+            Err(_) => Err(Fault::at(
+                at,
+                format!("write {collection}/ID with a UUID, or the full name"),
+            )),
         },
     }
 }
 
 /// The beginning of a slug.
-pub(crate) fn slug_prefix<'a>(collection: &str, at: &Spot, text: &'a str, ground: Ground<'_>) -> Result<&'a str, Fault> {
+pub(crate) fn slug_prefix<'a>(
+    collection: &str,
+    at: &Spot,
+    text: &'a str,
+    ground: Ground<'_>,
+) -> Result<&'a str, Fault> {
     let text = inside(collection, at, text, ground)?;
     match text.contains('/') {
         false => Ok(text),
@@ -162,6 +203,8 @@ pub(crate) fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     let near = |name: &&&str| strsim::osa_distance(&given.to_lowercase(), &name.to_lowercase());
     let best = known.iter().min_by_key(near);
     let best = best.filter(|best| near(best) <= 1 + best.len() / 3);
-    let hint = best.map(|best| format!("did you mean {best}? ")).unwrap_or_default();
+    let hint = best
+        .map(|best| format!("did you mean {best}? "))
+        .unwrap_or_default();
     format!("unknown {what}: {hint}known are {}", known.join(", "))
 }

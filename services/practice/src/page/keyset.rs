@@ -83,7 +83,9 @@ pub(crate) fn keys<R: Record>(order: &Order<Column<R>>) -> Vec<Key<Column<R>>> {
 /// Whether a place is one of an order.
 pub(crate) fn fits<R: Record>(order: &Order<Column<R>>, place: &Place) -> bool {
     let keys = keys::<R>(order);
-    let typed = |(key, value): (&Key<Column<R>>, &Sorted)| match <R as ModelTrait>::get_value_type(key.column) {
+    let typed = |(key, value): (&Key<Column<R>>, &Sorted)| match <R as ModelTrait>::get_value_type(
+        key.column,
+    ) {
         ArrayType::Uuid => matches!(value, Sorted::Id(_)),
         ArrayType::String => matches!(value, Sorted::Text(_)),
         _ => matches!(value, Sorted::Number(_)),
@@ -94,10 +96,13 @@ pub(crate) fn fits<R: Record>(order: &Order<Column<R>>, place: &Place) -> bool {
 /// Which of two places comes first.
 pub(crate) fn compare<C>(keys: &[Key<C>], left: &Place, right: &Place) -> Ordering {
     let values = left.0.iter().zip(&right.0);
-    let each = keys.iter().zip(values).map(|(key, (left, right))| match key.descending {
-        true => right.cmp(left),
-        false => left.cmp(right),
-    });
+    let each = keys
+        .iter()
+        .zip(values)
+        .map(|(key, (left, right))| match key.descending {
+            true => right.cmp(left),
+            false => left.cmp(right),
+        });
     each.fold(Ordering::Equal, Ordering::then)
 }
 
@@ -106,13 +111,21 @@ pub(crate) fn after<C: ColumnTrait>(keys: &[Key<C>], place: Option<&Place>) -> V
     let Some(Place(values)) = place else {
         return vec![Condition::all()];
     };
-    let pairs: Vec<(Key<C>, Value)> =
-        keys.iter().copied().zip(values.iter().cloned().map(Value::from)).collect();
+    let pairs: Vec<(Key<C>, Value)> = keys
+        .iter()
+        .copied()
+        .zip(values.iter().cloned().map(Value::from))
+        .collect();
     let mut ranges = Vec::new();
     let mut end = pairs.len();
     while let Some(last) = end.checked_sub(1).and_then(|last| pairs.get(last)) {
         let down = last.0.descending;
-        let run = pairs.iter().take(end).rev().take_while(|(key, _)| key.descending == down).count();
+        let run = pairs
+            .iter()
+            .take(end)
+            .rev()
+            .take_while(|(key, _)| key.descending == down)
+            .count();
         let (same, run) = pairs.split_at(end).0.split_at(end - run);
         let same = same.iter().fold(Condition::all(), |all, (key, value)| {
             all.add(col(key.column).eq(value.clone()))

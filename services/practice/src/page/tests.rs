@@ -9,7 +9,11 @@ fn tickets() -> Select<ticket::Entity> {
 }
 
 fn reader(connection: &DatabaseConnection) -> Reader<'_> {
-    Reader { organization: "default", connection, now_us: 1_000 }
+    Reader {
+        organization: "default",
+        connection,
+        now_us: 1_000,
+    }
 }
 
 fn ticket(id: u128, state: &str, team: Option<&str>, create_us: i64) -> Model {
@@ -32,7 +36,10 @@ fn ticket(id: u128, state: &str, team: Option<&str>, create_us: i64) -> Model {
 async fn all(connection: &DatabaseConnection, mut request: PageRequest) -> (Vec<Model>, usize) {
     let (mut records, mut pages) = (Vec::new(), 0);
     loop {
-        let page = TICKETS.page(tickets(), reader(connection), &request).await.unwrap();
+        let page = TICKETS
+            .page(tickets(), reader(connection), &request)
+            .await
+            .unwrap();
         pages += 1;
         records.extend(page.records);
         if page.next_page_token.is_empty() {
@@ -46,16 +53,22 @@ fn sorted(mut tickets: Vec<Model>, order: &str) -> Vec<Model> {
     tickets.sort_by(|a, b| match order {
         "create_time" => (a.create_us, a.id).cmp(&(b.create_us, b.id)),
         "state, create_time" => (&a.state, a.create_us, a.id).cmp(&(&b.state, b.create_us, b.id)),
-        "state, create_time desc" => {
-            a.state.cmp(&b.state).then((b.create_us, b.id).cmp(&(a.create_us, a.id)))
-        }
+        "state, create_time desc" => a
+            .state
+            .cmp(&b.state)
+            .then((b.create_us, b.id).cmp(&(a.create_us, a.id))),
         _ => (b.create_us, b.id).cmp(&(a.create_us, a.id)),
     });
     tickets
 }
 
 fn rows() -> impl Strategy<Value = Vec<Model>> {
-    let row = (any::<u128>(), 0..4_usize, prop::option::of("[ab]"), 0..6_i64);
+    let row = (
+        any::<u128>(),
+        0..4_usize,
+        prop::option::of("[ab]"),
+        0..6_i64,
+    );
     prop::collection::vec(row, 0..60).prop_map(|rows| {
         let mut tickets: Vec<Model> = rows
             .into_iter()
@@ -70,14 +83,21 @@ fn rows() -> impl Strategy<Value = Vec<Model>> {
 type Passes = fn(&Model) -> bool;
 const FILTERS: &[(&str, Passes)] = &[
     ("", |_| true),
-    ("state in [NEW, ON_HOLD, NEW]", |t| matches!(t.state.as_str(), "new" | "on_hold")),
+    ("state in [NEW, ON_HOLD, NEW]", |t| {
+        matches!(t.state.as_str(), "new" | "on_hold")
+    }),
     ("team in [\"a\", \"\"]", |t| t.team.as_deref() != Some("b")),
     ("team != \"a\"", |t| t.team.as_deref() != Some("a")),
-    ("state != NEW && team == \"b\"", |t| t.state != "new" && t.team.as_deref() == Some("b")),
-    ("has(team) || state == CLOSED", |t| t.team.is_some() || t.state == "closed"),
-    ("create_time > timestamp(\"1970-01-01T00:00:00.000002Z\") && !(team == \"a\")", |t| {
-        t.create_us > 2 && t.team.as_deref() != Some("a")
+    ("state != NEW && team == \"b\"", |t| {
+        t.state != "new" && t.team.as_deref() == Some("b")
     }),
+    ("has(team) || state == CLOSED", |t| {
+        t.team.is_some() || t.state == "closed"
+    }),
+    (
+        "create_time > timestamp(\"1970-01-01T00:00:00.000002Z\") && !(team == \"a\")",
+        |t| t.create_us > 2 && t.team.as_deref() != Some("a"),
+    ),
 ];
 
 proptest! {
@@ -111,7 +131,13 @@ proptest! {
 #[tokio::test]
 async fn a_page_ends_short_after_ten_thousand_examined_rows_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let rare = |at: u128| if at == 3 || at == 10_500 { "rare" } else { "usual" };
+    let rare = |at: u128| {
+        if at == 3 || at == 10_500 {
+            "rare"
+        } else {
+            "usual"
+        }
+    };
     let total = u128::try_from(EXAMINED).unwrap() + 1_000;
     let rows: Vec<(Model, Labels)> = (0..total)
         .map(|at| {
@@ -126,13 +152,29 @@ async fn a_page_ends_short_after_ten_thousand_examined_rows_and_goes_on() {
         filter: filter.to_owned(),
         ..PageRequest::default()
     };
-    for order in ["create_time", "state, create_time", "state, create_time desc"] {
-        let (found, pages) = all(&connection, request(order, "origin.note.startsWith(\"ra\")")).await;
+    for order in [
+        "create_time",
+        "state, create_time",
+        "state, create_time desc",
+    ] {
+        let (found, pages) = all(
+            &connection,
+            request(order, "origin.note.startsWith(\"ra\")"),
+        )
+        .await;
         assert_eq!((found.len(), pages), (2, 2), "{order}");
-        let (found, pages) = all(&connection, request(order, "team == \"a\" && !(origin.note < \"z\")")).await;
+        let (found, pages) = all(
+            &connection,
+            request(order, "team == \"a\" && !(origin.note < \"z\")"),
+        )
+        .await;
         assert_eq!((found.len(), pages), (0, 2), "{order}");
         // An index leads to these two.
-        let (found, pages) = all(&connection, request(order, "origin.note == \"rare\" && state == NEW")).await;
+        let (found, pages) = all(
+            &connection,
+            request(order, "origin.note == \"rare\" && state == NEW"),
+        )
+        .await;
         assert_eq!((found.len(), pages), (2, 1), "{order}");
     }
 }
@@ -140,32 +182,72 @@ async fn a_page_ends_short_after_ten_thousand_examined_rows_and_goes_on() {
 #[tokio::test]
 async fn a_page_ends_at_two_mebibytes() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<_> = (0..5).map(|at| (ticket(at, "new", None, 0), Vec::new())).collect();
+    let rows: Vec<_> = (0..5)
+        .map(|at| (ticket(at, "new", None, 0), Vec::new()))
+        .collect();
     let connection = ticket::database(&folder, &rows).await;
-    let heavy = Collection::<Model> { weight: |_| 900 << 10, ..TICKETS };
-    let page = heavy.page(tickets(), reader(&connection), &PageRequest::default()).await.unwrap();
+    let heavy = Collection::<Model> {
+        weight: |_| 900 << 10,
+        ..TICKETS
+    };
+    let page = heavy
+        .page(tickets(), reader(&connection), &PageRequest::default())
+        .await
+        .unwrap();
     assert_eq!(page.records.len(), 2);
-    let next = PageRequest { page_token: page.next_page_token, ..PageRequest::default() };
-    let page = heavy.page(tickets(), reader(&connection), &next).await.unwrap();
-    assert_eq!(page.records.first().map(|ticket| ticket.id), Some(Uuid::from_u128(2)));
-    let giant = Collection::<Model> { weight: |_| 3 << 20, ..TICKETS };
-    let page = giant.page(tickets(), reader(&connection), &PageRequest::default()).await.unwrap();
-    assert_eq!(page.records.len(), 1, "a record that is too heavy comes alone");
+    let next = PageRequest {
+        page_token: page.next_page_token,
+        ..PageRequest::default()
+    };
+    let page = heavy
+        .page(tickets(), reader(&connection), &next)
+        .await
+        .unwrap();
+    assert_eq!(
+        page.records.first().map(|ticket| ticket.id),
+        Some(Uuid::from_u128(2))
+    );
+    let giant = Collection::<Model> {
+        weight: |_| 3 << 20,
+        ..TICKETS
+    };
+    let page = giant
+        .page(tickets(), reader(&connection), &PageRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        page.records.len(),
+        1,
+        "a record that is too heavy comes alone"
+    );
 }
 
 #[tokio::test]
 async fn now_is_the_moment_of_the_first_page() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<_> = (0..4).map(|at| (ticket(at, "new", None, 990 + i64::try_from(at).unwrap()), Vec::new())).collect();
+    let rows: Vec<_> = (0..4)
+        .map(|at| {
+            (
+                ticket(at, "new", None, 990 + i64::try_from(at).unwrap()),
+                Vec::new(),
+            )
+        })
+        .collect();
     let connection = ticket::database(&folder, &rows).await;
     let mut request = PageRequest {
         page_size: 2,
         filter: "create_time >= now - duration(\"10us\")".to_owned(),
         ..PageRequest::default()
     };
-    let first = TICKETS.page(tickets(), reader(&connection), &request).await.unwrap();
+    let first = TICKETS
+        .page(tickets(), reader(&connection), &request)
+        .await
+        .unwrap();
     request.page_token = first.next_page_token;
-    let later = Reader { now_us: 1_000_000, ..reader(&connection) };
+    let later = Reader {
+        now_us: 1_000_000,
+        ..reader(&connection)
+    };
     let second = TICKETS.page(tickets(), later, &request).await.unwrap();
     assert_eq!(second.records.len(), 2);
 }
@@ -173,25 +255,63 @@ async fn now_is_the_moment_of_the_first_page() {
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<_> = (0..4).map(|at| (ticket(at, "new", None, 0), Vec::new())).collect();
+    let rows: Vec<_> = (0..4)
+        .map(|at| (ticket(at, "new", None, 0), Vec::new()))
+        .collect();
     let connection = ticket::database(&folder, &rows).await;
-    let ask = async |request: PageRequest| TICKETS.page(tickets(), reader(&connection), &request).await;
-    let small = PageRequest { page_size: 1, ..PageRequest::default() };
+    let ask =
+        async |request: PageRequest| TICKETS.page(tickets(), reader(&connection), &request).await;
+    let small = PageRequest {
+        page_size: 1,
+        ..PageRequest::default()
+    };
     let token = ask(small.clone()).await.unwrap().next_page_token;
 
-    let order = ask(PageRequest { order_by: "team".to_owned(), ..PageRequest::default() }).await.unwrap_err();
+    let order = ask(PageRequest {
+        order_by: "team".to_owned(),
+        ..PageRequest::default()
+    })
+    .await
+    .unwrap_err();
     assert_eq!(order.reason(), ErrorReason::OrderInvalid);
-    assert!(order.message().contains("state, create_time desc"), "{order}");
-    assert!(ask(PageRequest { order_by: " state ,create_time  asc".to_owned(), ..PageRequest::default() }).await.is_ok());
+    assert!(
+        order.message().contains("state, create_time desc"),
+        "{order}"
+    );
+    assert!(
+        ask(PageRequest {
+            order_by: " state ,create_time  asc".to_owned(),
+            ..PageRequest::default()
+        })
+        .await
+        .is_ok()
+    );
 
-    let other = PageRequest { page_token: token.clone(), filter: "state == NEW".to_owned(), ..small.clone() };
+    let other = PageRequest {
+        page_token: token.clone(),
+        filter: "state == NEW".to_owned(),
+        ..small.clone()
+    };
     let mismatch = ask(other).await.unwrap_err();
     assert_eq!(mismatch.reason(), ErrorReason::PageTokenMismatch);
     assert!(mismatch.message().contains("filter"), "{mismatch}");
-    let size = ask(PageRequest { page_size: -1, ..PageRequest::default() }).await.unwrap_err();
+    let size = ask(PageRequest {
+        page_size: -1,
+        ..PageRequest::default()
+    })
+    .await
+    .unwrap_err();
     assert_eq!(size.reason(), ErrorReason::ValidationFailed);
     // The size may change from page to page.
-    assert!(ask(PageRequest { page_token: token, page_size: 3, ..PageRequest::default() }).await.is_ok());
+    assert!(
+        ask(PageRequest {
+            page_token: token,
+            page_size: 3,
+            ..PageRequest::default()
+        })
+        .await
+        .is_ok()
+    );
 }
 
 /// A token with a valid checksum whose place is not of this order.
@@ -201,21 +321,36 @@ async fn a_forged_place_is_refused() {
     let connection = ticket::database(&folder, &[]).await;
     let print = Fingerprint::of(["default", TICKETS.method, "", "", "create_time desc"]);
     let id = keyset::Sorted::Id(Uuid::nil());
-    for values in [vec![id.clone()], vec![id.clone(), id.clone()], vec![keyset::Sorted::Text("x".into()), id.clone()]] {
+    for values in [
+        vec![id.clone()],
+        vec![id.clone(), id.clone()],
+        vec![keyset::Sorted::Text("x".into()), id.clone()],
+    ] {
         let page_token = Token::first(print, 0).next(Place(values)).write();
-        let request = PageRequest { page_token, ..PageRequest::default() };
-        let refusal = TICKETS.page(tickets(), reader(&connection), &request).await.unwrap_err();
+        let request = PageRequest {
+            page_token,
+            ..PageRequest::default()
+        };
+        let refusal = TICKETS
+            .page(tickets(), reader(&connection), &request)
+            .await
+            .unwrap_err();
         assert_eq!(refusal.reason(), ErrorReason::PageTokenInvalid);
     }
 }
 
 /// The lines of SQLite's plan for a statement.
-async fn plan(connection: &DatabaseConnection, statement: &sea_orm::sea_query::SelectStatement) -> Vec<String> {
+async fn plan(
+    connection: &DatabaseConnection,
+    statement: &sea_orm::sea_query::SelectStatement,
+) -> Vec<String> {
     let backend = connection.get_database_backend();
     let mut built: Statement = backend.build(statement);
     built.sql = format!("EXPLAIN QUERY PLAN {}", built.sql);
     let rows = connection.query_all_raw(built).await.unwrap();
-    rows.iter().map(|row| row.try_get_by_index::<String>(3).unwrap()).collect()
+    rows.iter()
+        .map(|row| row.try_get_by_index::<String>(3).unwrap())
+        .collect()
 }
 
 /// Every order, from its beginning and from a place in it, alone and with each
@@ -225,7 +360,11 @@ async fn plan(connection: &DatabaseConnection, statement: &sea_orm::sea_query::S
 async fn every_order_and_field_is_an_index_search() {
     let folder = tempfile::tempdir().unwrap();
     let connection = ticket::database(&folder, &[]).await;
-    let ground = Ground { organization: "default", kind: "ticket", now_us: 0 };
+    let ground = Ground {
+        organization: "default",
+        kind: "ticket",
+        now_us: 0,
+    };
     let id = "0190d3f2-0000-7000-8000-000000000000";
     let filters = [
         String::new(),
@@ -252,8 +391,17 @@ async fn every_order_and_field_is_an_index_search() {
                 for statement in walk.statements(start.as_ref(), 50) {
                     let plan = plan(&connection, &statement).await;
                     let what = format!("{} where {text} from {start:?}: {plan:#?}", order.name);
-                    assert!(plan.iter().any(|line| line.contains("SEARCH ticket USING")), "{what}");
-                    assert!(!plan.iter().any(|line| line.contains("SCAN ticket") && !line.contains("SCAN ticket)")), "{what}");
+                    assert!(
+                        plan.iter().any(|line| line.contains("SEARCH ticket USING")),
+                        "{what}"
+                    );
+                    assert!(
+                        !plan
+                            .iter()
+                            .any(|line| line.contains("SCAN ticket")
+                                && !line.contains("SCAN ticket)")),
+                        "{what}"
+                    );
                 }
             }
         }

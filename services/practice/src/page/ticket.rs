@@ -76,38 +76,99 @@ impl Record for Model {
     }
 }
 
-pub const STATES: &[(&str, &str)] =
-    &[("NEW", "new"), ("IN_PROGRESS", "in_progress"), ("ON_HOLD", "on_hold"), ("CLOSED", "closed")];
-pub const SEVERITIES: &[(&str, &str)] =
-    &[("SEVERITY_SEV1", "sev1"), ("SEVERITY_SEV2", "sev2"), ("SEVERITY_SEV3", "sev3")];
+pub const STATES: &[(&str, &str)] = &[
+    ("NEW", "new"),
+    ("IN_PROGRESS", "in_progress"),
+    ("ON_HOLD", "on_hold"),
+    ("CLOSED", "closed"),
+];
+pub const SEVERITIES: &[(&str, &str)] = &[
+    ("SEVERITY_SEV1", "sev1"),
+    ("SEVERITY_SEV2", "sev2"),
+    ("SEVERITY_SEV3", "sev3"),
+];
 
 pub const FIELDS: &[Field<Column>] = &[
-    Field { name: "state", column: Column::State, kind: FieldKind::Enum(STATES) },
-    Field { name: "severity", column: Column::Severity, kind: FieldKind::Enum(SEVERITIES) },
-    Field { name: "team", column: Column::Team, kind: FieldKind::Slug("teams") },
-    Field { name: "category", column: Column::Category, kind: FieldKind::Slug("categories") },
-    Field { name: "origin.note", column: Column::Note, kind: FieldKind::Text },
-    Field { name: "parent", column: Column::Parent, kind: FieldKind::Name("tickets") },
-    Field { name: "create_time", column: Column::CreateUs, kind: FieldKind::Instant },
-    Field { name: "resolve_time", column: Column::ResolveUs, kind: FieldKind::Instant },
-    Field { name: "labels", column: Column::Id, kind: FieldKind::Labels },
+    Field {
+        name: "state",
+        column: Column::State,
+        kind: FieldKind::Enum(STATES),
+    },
+    Field {
+        name: "severity",
+        column: Column::Severity,
+        kind: FieldKind::Enum(SEVERITIES),
+    },
+    Field {
+        name: "team",
+        column: Column::Team,
+        kind: FieldKind::Slug("teams"),
+    },
+    Field {
+        name: "category",
+        column: Column::Category,
+        kind: FieldKind::Slug("categories"),
+    },
+    Field {
+        name: "origin.note",
+        column: Column::Note,
+        kind: FieldKind::Text,
+    },
+    Field {
+        name: "parent",
+        column: Column::Parent,
+        kind: FieldKind::Name("tickets"),
+    },
+    Field {
+        name: "create_time",
+        column: Column::CreateUs,
+        kind: FieldKind::Instant,
+    },
+    Field {
+        name: "resolve_time",
+        column: Column::ResolveUs,
+        kind: FieldKind::Instant,
+    },
+    Field {
+        name: "labels",
+        column: Column::Id,
+        kind: FieldKind::Labels,
+    },
 ];
 
 const fn up(column: Column) -> Key<Column> {
-    Key { column, descending: false }
+    Key {
+        column,
+        descending: false,
+    }
 }
 const fn down(column: Column) -> Key<Column> {
-    Key { column, descending: true }
+    Key {
+        column,
+        descending: true,
+    }
 }
 
 pub const TICKETS: Collection<Model> = Collection {
     method: "/test.Tickets/List",
     fields: FIELDS,
     orders: &[
-        Order { name: "create_time desc", keys: &[down(Column::CreateUs)] },
-        Order { name: "create_time", keys: &[up(Column::CreateUs)] },
-        Order { name: "state, create_time", keys: &[up(Column::State), up(Column::CreateUs)] },
-        Order { name: "state, create_time desc", keys: &[up(Column::State), down(Column::CreateUs)] },
+        Order {
+            name: "create_time desc",
+            keys: &[down(Column::CreateUs)],
+        },
+        Order {
+            name: "create_time",
+            keys: &[up(Column::CreateUs)],
+        },
+        Order {
+            name: "state, create_time",
+            keys: &[up(Column::State), up(Column::CreateUs)],
+        },
+        Order {
+            name: "state, create_time desc",
+            keys: &[up(Column::State), down(Column::CreateUs)],
+        },
     ],
     weight: |_| 100,
 };
@@ -131,11 +192,20 @@ CREATE TABLE record_label (organization text, kind text, key text, value text, r
     primary key (organization, kind, key, value, record_id)) STRICT, WITHOUT ROWID;";
 
 /// A database in a folder, with the tickets and their labels.
-pub async fn database(folder: &tempfile::TempDir, tickets: &[(Model, Labels)]) -> DatabaseConnection {
-    let url = format!("sqlite://{}?mode=rwc", folder.path().join("tickets.db").display());
+pub async fn database(
+    folder: &tempfile::TempDir,
+    tickets: &[(Model, Labels)],
+) -> DatabaseConnection {
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path().join("tickets.db").display()
+    );
     let connection = Database::connect(url).await.unwrap();
     connection.execute_unprepared(TABLES).await.unwrap();
-    connection.execute_unprepared("PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL").await.unwrap();
+    connection
+        .execute_unprepared("PRAGMA synchronous=OFF; PRAGMA journal_mode=WAL")
+        .await
+        .unwrap();
     fill(&connection, tickets).await;
     connection
 }
@@ -143,9 +213,14 @@ pub async fn database(folder: &tempfile::TempDir, tickets: &[(Model, Labels)]) -
 /// Puts other tickets into the database.
 pub async fn fill(connection: &DatabaseConnection, tickets: &[(Model, Labels)]) {
     use crate::tables::record_label;
-    connection.execute_unprepared("DELETE FROM ticket; DELETE FROM record_label").await.unwrap();
+    connection
+        .execute_unprepared("DELETE FROM ticket; DELETE FROM record_label")
+        .await
+        .unwrap();
     for chunk in tickets.chunks(500) {
-        let rows = chunk.iter().map(|(ticket, _)| ticket.clone().into_active_model().reset_all());
+        let rows = chunk
+            .iter()
+            .map(|(ticket, _)| ticket.clone().into_active_model().reset_all());
         Entity::insert_many(rows).exec(connection).await.unwrap();
         let labels = chunk.iter().flat_map(|(ticket, labels)| {
             labels.iter().map(|(key, value)| record_label::Model {
@@ -156,9 +231,14 @@ pub async fn fill(connection: &DatabaseConnection, tickets: &[(Model, Labels)]) 
                 record_id: ticket.id,
             })
         });
-        let labels: Vec<_> = labels.map(|label| label.into_active_model().reset_all()).collect();
+        let labels: Vec<_> = labels
+            .map(|label| label.into_active_model().reset_all())
+            .collect();
         if !labels.is_empty() {
-            record_label::Entity::insert_many(labels).exec(connection).await.unwrap();
+            record_label::Entity::insert_many(labels)
+                .exec(connection)
+                .await
+                .unwrap();
         }
     }
 }

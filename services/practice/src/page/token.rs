@@ -86,13 +86,29 @@ impl Token {
     }
 
     /// Reads a token that must be of this list.
-    pub(crate) fn read(text: &str, fingerprint: &Fingerprint, now_us: i64) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        text: &str,
+        fingerprint: &Fingerprint,
+        now_us: i64,
+    ) -> Result<Self, Refusal> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-        let token = bytes.and_then(|bytes| Self::decode(&bytes)).ok_or_else(|| invalid("is garbled"))?;
-        let differs = token.fingerprint.0.iter().zip(&fingerprint.0).position(|(a, b)| a != b);
+        let token = bytes
+            .and_then(|bytes| Self::decode(&bytes))
+            .ok_or_else(|| invalid("is garbled"))?;
+        let differs = token
+            .fingerprint
+            .0
+            .iter()
+            .zip(&fingerprint.0)
+            .position(|(a, b)| a != b);
         if let Some(field) = differs.and_then(|at| ARGUMENTS.get(at)) {
-            let message = format!("the page token belongs to a list with another {field}: begin again without one");
-            return Err(Refusal::new(Kind::Invalid, ErrorReason::PageTokenMismatch, message).with("field", *field));
+            let message = format!(
+                "the page token belongs to a list with another {field}: begin again without one"
+            );
+            return Err(
+                Refusal::new(Kind::Invalid, ErrorReason::PageTokenMismatch, message)
+                    .with("field", *field),
+            );
         }
         match now_us.saturating_sub(token.began_us) > VALID_US {
             true => Err(invalid("is older than 72 hours")),
@@ -182,7 +198,9 @@ mod tests {
 
     #[test]
     fn a_token_ends_after_72_hours() {
-        let text = Token::first(list(), 5).next(Place(vec![Sorted::Id(Uuid::nil())])).write();
+        let text = Token::first(list(), 5)
+            .next(Place(vec![Sorted::Id(Uuid::nil())]))
+            .write();
         assert!(Token::read(&text, &list(), 5 + VALID_US).is_ok());
         let refusal = Token::read(&text, &list(), 6 + VALID_US).unwrap_err();
         assert_eq!(refusal.reason(), ErrorReason::PageTokenInvalid);

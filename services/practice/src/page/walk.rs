@@ -9,8 +9,8 @@
 use mainstay_chassis::Refusal;
 use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityName, EntityTrait, QueryFilter, QueryTrait,
-    Select,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityName, IdenStatic,
+    QueryFilter, QueryTrait, Select,
 };
 
 use crate::Record;
@@ -59,16 +59,19 @@ impl<R: Record> Walk<R> {
             None => vec![Condition::all()],
         };
         let first = order.keys.first().map(|key| key.column.as_str());
-        let bounds = |clause: &Clause<Column<R>>| {
-            matches!(clause, Clause::Leaf(Leaf::Order { column, .. }) if Some(column.as_str()) == first)
-        };
+        let bounds = |clause: &Clause<Column<R>>| matches!(clause, Clause::Leaf(Leaf::Order { column, .. }) if Some(column.as_str()) == first);
         let (bounds, rest): (Vec<_>, Vec<_>) = clauses.into_iter().partition(bounds);
-        let bounds = bounds.iter().fold(Condition::all(), |all, clause| all.add(clause.condition()));
+        let bounds = bounds
+            .iter()
+            .fold(Condition::all(), |all, clause| all.add(clause.condition()));
         Self {
             select,
             keys: keys::<R>(order),
             window: EXAMINED / lanes.len().max(1),
-            lanes: lanes.into_iter().map(|lane| lane.add(bounds.clone())).collect(),
+            lanes: lanes
+                .into_iter()
+                .map(|lane| lane.add(bounds.clone()))
+                .collect(),
             rest: rest.iter().map(Clause::condition).collect(),
         }
     }
@@ -85,7 +88,9 @@ impl<R: Record> Walk<R> {
             let (found, end) = self.walk(connection, lane, start, size).await?;
             places.extend(found);
             reach = match (reach, end) {
-                (Some(a), Some(b)) => Some(std::cmp::min_by(a, b, |a, b| compare(&self.keys, a, b))),
+                (Some(a), Some(b)) => {
+                    Some(std::cmp::min_by(a, b, |a, b| compare(&self.keys, a, b)))
+                }
                 (a, b) => a.or(b),
             };
         }
@@ -127,13 +132,24 @@ impl<R: Record> Walk<R> {
         Ok((places, None))
     }
 
-    async fn read(&self, connection: &DatabaseConnection, statement: &SelectStatement) -> Result<Vec<Place>, Refusal> {
+    async fn read(
+        &self,
+        connection: &DatabaseConnection,
+        statement: &SelectStatement,
+    ) -> Result<Vec<Place>, Refusal> {
         let rows = connection.query_all(statement).await.map_err(unread)?;
-        rows.iter().map(|row| place::<R>(&self.keys, row).map_err(unread)).collect()
+        rows.iter()
+            .map(|row| place::<R>(&self.keys, row).map_err(unread))
+            .collect()
     }
 
     /// Finds the first places of a range of a lane that pass the filter.
-    pub(crate) fn statement(&self, lane: &Condition, range: &Condition, limit: usize) -> SelectStatement {
+    pub(crate) fn statement(
+        &self,
+        lane: &Condition,
+        range: &Condition,
+        limit: usize,
+    ) -> SelectStatement {
         if self.rest.is_empty() {
             let mut plain = self.in_order(self.columns(), lane, range);
             plain.limit(count(limit));
@@ -144,8 +160,14 @@ impl<R: Record> Walk<R> {
         // The window is read in its order and no further than needed. An ORDER
         // BY out here would make SQLite read it whole and sort it.
         let mut outer = Query::select();
-        outer.exprs(self.expressions()).from_subquery(window, R::Table::default().table_name());
-        let all = self.rest.iter().cloned().fold(Condition::all(), Condition::add);
+        outer
+            .exprs(self.expressions())
+            .from_subquery(window, R::Table::default().table_name());
+        let all = self
+            .rest
+            .iter()
+            .cloned()
+            .fold(Condition::all(), Condition::add);
         outer.cond_where(all).limit(count(limit));
         outer
     }
@@ -166,7 +188,12 @@ impl<R: Record> Walk<R> {
     }
 
     fn in_order(&self, columns: Columns, lane: &Condition, range: &Condition) -> SelectStatement {
-        let mut query = self.select.clone().filter(lane.clone()).filter(range.clone()).into_query();
+        let mut query = self
+            .select
+            .clone()
+            .filter(lane.clone())
+            .filter(range.clone())
+            .into_query();
         if let Columns::Only(columns) = columns {
             query.clear_selects().exprs(columns);
         }
@@ -184,8 +211,12 @@ impl<R: Record> Walk<R> {
     #[cfg(any(test, feature = "conformance"))]
     pub(crate) fn statements(&self, start: Option<&Place>, size: usize) -> Vec<SelectStatement> {
         let ranges = after(&self.keys, start);
-        let all = self.lanes.iter().flat_map(|lane| ranges.iter().map(move |range| (lane, range)));
-        all.map(|(lane, range)| self.statement(lane, range, size + 1)).collect()
+        let all = self
+            .lanes
+            .iter()
+            .flat_map(|lane| ranges.iter().map(move |range| (lane, range)));
+        all.map(|(lane, range)| self.statement(lane, range, size + 1))
+            .collect()
     }
 }
 
@@ -200,7 +231,12 @@ enum Columns {
 /// How well a clause leads, the least best; none when it cannot.
 fn lead<C: ColumnTrait>(fields: &[Field<C>], clause: &Clause<C>) -> Option<(bool, usize)> {
     match clause {
-        Clause::Leaf(Leaf::In { column, values, absent, negated: false }) => {
+        Clause::Leaf(Leaf::In {
+            column,
+            values,
+            absent,
+            negated: false,
+        }) => {
             let lanes = values.len() + usize::from(*absent && column.def().is_null());
             let common = fields.iter().any(|field| {
                 matches!(field.kind, FieldKind::Enum(_)) && field.column.as_str() == column.as_str()
@@ -215,17 +251,36 @@ fn lead<C: ColumnTrait>(fields: &[Field<C>], clause: &Clause<C>) -> Option<(bool
 
 /// A condition for each value that the leading clause names.
 fn lanes<C: ColumnTrait>(clause: Clause<C>) -> Vec<Condition> {
-    let Clause::Leaf(Leaf::In { column, mut values, absent, negated: false }) = clause else {
+    let Clause::Leaf(Leaf::In {
+        column,
+        mut values,
+        absent,
+        negated: false,
+    }) = clause
+    else {
         return vec![clause.condition()];
     };
     let lane = |values, absent| {
-        let leaf = Leaf::In { column, values, absent, negated: false };
+        let leaf = Leaf::In {
+            column,
+            values,
+            absent,
+            negated: false,
+        };
         leaf.condition()
     };
     // A value named twice would be walked twice.
     let mut once = Vec::new();
-    values.retain(|value| !once.contains(value) && { once.push(value.clone()); true });
-    let mut lanes: Vec<Condition> = values.into_iter().map(|value| lane(vec![value], false)).collect();
+    values.retain(|value| {
+        !once.contains(value) && {
+            once.push(value.clone());
+            true
+        }
+    });
+    let mut lanes: Vec<Condition> = values
+        .into_iter()
+        .map(|value| lane(vec![value], false))
+        .collect();
     if absent && column.def().is_null() {
         lanes.push(lane(Vec::new(), true));
     }

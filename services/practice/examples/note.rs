@@ -1,0 +1,400 @@
+//! A whole practice against the kernel, small: a note that is written, edited
+//! and archived, the wire form of it, a table, and a follower that counts. It
+//! is the kernel's documentation, and keeps it from learning about incidents.
+//!
+//! `cargo run -p mainstay-practice --example note` plays it through;
+//! `cargo test -p mainstay-practice --example note` tests it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use mainstay_chassis::{Clock, Permit, Principal, Refusal};
+use mainstay_practice::{
+    Call, Decision, Fixed, Lifecycle, Moment, Payload, Record, Rule, Stamp, Store, StoreSettings,
+    Word,
+};
+use sea_orm::entity::prelude::*;
+use sea_orm_migration::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+// ===== the record =====
+
+/// Where a note stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "snake_case"
+)]
+pub enum State {
+    /// It may be edited.
+    Open,
+    /// It stays as it is.
+    Archived,
+}
+
+/// A note.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "note")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    id: Uuid,
+    organization: String,
+    number: i64,
+    text: String,
+    state: State,
+    revision: i64,
+    occur_us: i64,
+    update_us: i64,
+}
+
+/// It refers to nothing.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What may happen to a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It was written.
+    Written,
+    /// Its text was changed.
+    Edited,
+    /// It was put away.
+    Archived,
+}
+
+/// What can be done with a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Change the text.
+    Edit,
+    /// Put it away.
+    Archive,
+}
+
+impl Word for State {
+    const ALL: &'static [Self] = &[Self::Open, Self::Archived];
+    fn word(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Archived => "ARCHIVED",
+        }
+    }
+}
+
+impl Word for Verb {
+    const ALL: &'static [Self] = &[Self::Edit, Self::Archive];
+    fn word(self) -> &'static str {
+        match self {
+            Self::Edit => "edit",
+            Self::Archive => "archive",
+        }
+    }
+}
+
+const LIFECYCLE: Lifecycle<State, Verb> = Lifecycle(&[
+    Rule {
+        verb: Verb::Edit,
+        from: &[State::Open],
+        to: None,
+    },
+    Rule {
+        verb: Verb::Archive,
+        from: &[State::Open],
+        to: Some(State::Archived),
+    },
+]);
+
+type Decided = Result<Decision<Happening, Model>, Refusal>;
+
+// ===== the rules: pure, and the only code that assigns a field =====
+
+impl Model {
+    fn write(organization: &str, text: &str, moment: &Moment) -> Self {
+        Self {
+            id: moment.id,
+            organization: organization.to_owned(),
+            number: 0,
+            text: text.to_owned(),
+            state: State::Open,
+            revision: 0,
+            occur_us: 0,
+            update_us: 0,
+        }
+    }
+
+    fn edit(&mut self, text: &str) -> Decided {
+        self.state = LIFECYCLE.next(self.state, Verb::Edit)?;
+        if self.text == text {
+            return Ok(Decision::Unchanged);
+        }
+        text.clone_into(&mut self.text);
+        Ok(Decision::Changed(Happening::Edited))
+    }
+
+    fn archive(&mut self) -> Decided {
+        self.state = LIFECYCLE.next(self.state, Verb::Archive)?;
+        Ok(Decision::Changed(Happening::Archived))
+    }
+}
+
+// ===== the wire: a snapshot, and one payload that holds it =====
+
+/// A note on the wire.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NoteSnapshot {
+    #[prost(string, tag = "1")]
+    uid: String,
+    #[prost(string, tag = "2")]
+    organization: String,
+    #[prost(int64, tag = "3")]
+    number: i64,
+    #[prost(string, tag = "4")]
+    text: String,
+    #[prost(bool, tag = "5")]
+    archived: bool,
+    #[prost(int64, tag = "6")]
+    revision: i64,
+    #[prost(int64, tag = "7")]
+    occur_us: i64,
+    #[prost(int64, tag = "8")]
+    update_us: i64,
+}
+
+/// The payload of every event of a note.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NotePayload {
+    #[prost(message, optional, tag = "1")]
+    note: Option<NoteSnapshot>,
+}
+
+impl Record for Model {
+    type Table = Entity;
+    type Active = ActiveModel;
+    type Event = Happening;
+    type Snapshot = NoteSnapshot;
+    const KIND: &'static str = "note";
+    const COLLECTION: &'static str = "notes";
+    const NUMBER_PREFIX: &'static str = "NOTE";
+
+    fn fixed() -> Fixed<Column> {
+        Fixed {
+            id: Column::Id,
+            organization: Column::Organization,
+            revision: Column::Revision,
+            number: Some(Column::Number),
+        }
+    }
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn organization(&self) -> &str {
+        &self.organization
+    }
+    fn revision(&self) -> i64 {
+        self.revision
+    }
+    fn occur_us(&self) -> i64 {
+        self.occur_us
+    }
+    fn stamp(&mut self, stamp: Stamp) {
+        (self.revision, self.occur_us, self.update_us) =
+            (stamp.revision, stamp.occur_us, stamp.update_us);
+    }
+    fn set_number(&mut self, number: i64) {
+        self.number = number;
+    }
+    fn publish(&self, event: &Happening) -> Payload {
+        let note = NoteSnapshot {
+            uid: self.id.to_string(),
+            organization: self.organization.clone(),
+            number: self.number,
+            text: self.text.clone(),
+            archived: self.state == State::Archived,
+            revision: self.revision,
+            occur_us: self.occur_us,
+            update_us: self.update_us,
+        };
+        let type_name = match event {
+            Happening::Written => "example.v1.NoteWritten",
+            Happening::Edited => "example.v1.NoteEdited",
+            Happening::Archived => "example.v1.NoteArchived",
+        };
+        let bytes = prost::Message::encode_to_vec(&NotePayload { note: Some(note) });
+        Payload {
+            type_name,
+            bytes,
+            needs: None,
+        }
+    }
+    fn restore(snapshot: NoteSnapshot) -> Result<Self, Refusal> {
+        Ok(Self {
+            id: snapshot.uid.parse().map_err(Refusal::internal)?,
+            organization: snapshot.organization,
+            number: snapshot.number,
+            text: snapshot.text,
+            state: if snapshot.archived {
+                State::Archived
+            } else {
+                State::Open
+            },
+            revision: snapshot.revision,
+            occur_us: snapshot.occur_us,
+            update_us: snapshot.update_us,
+        })
+    }
+}
+
+// ===== the table =====
+
+/// Makes the table.
+#[derive(DeriveMigrationName)]
+pub struct CreateNote;
+
+#[async_trait::async_trait]
+impl MigrationTrait for CreateNote {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        use sea_orm_migration::schema::{big_integer, string, uuid};
+        let table = Table::create()
+            .table("note")
+            .col(uuid("id").primary_key())
+            .col(string("organization"))
+            .col(big_integer("number"))
+            .col(string("text"))
+            .col(string("state"))
+            .col(big_integer("revision"))
+            .col(big_integer("occur_us"))
+            .col(big_integer("update_us"))
+            .to_owned();
+        manager.create_table(table).await?;
+        let number = Index::create()
+            .name("ux_note_number")
+            .table("note")
+            .col("organization")
+            .col("number")
+            .unique()
+            .to_owned();
+        manager.create_index(number).await
+    }
+}
+
+/// The table's migrations.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(CreateNote)]
+    }
+}
+
+// ===== what a process makes of it =====
+
+/// A store of notes in a folder.
+pub async fn open(folder: &std::path::Path) -> Result<Store, mainstay_practice::StoreError> {
+    let settings = StoreSettings {
+        folder: folder.to_owned(),
+        clock: Clock::wall(),
+        drain: CancellationToken::new(),
+    };
+    Store::open::<Migrator>("note", settings).await
+}
+
+/// A caller who may do everything with notes of an organization.
+pub fn permit(organization: &str) -> Result<Permit, Refusal> {
+    let name = format!("organizations/{organization}/users/ada");
+    let may = BTreeSet::from(["note.write".to_owned(), "event.read".to_owned()]);
+    Principal::new(name, organization, Arc::new(may), CancellationToken::new()).permit("note.write")
+}
+
+/// A call without request id and etag.
+pub fn call(permit: Permit) -> Call {
+    Call {
+        permit,
+        request: None,
+        etag: None,
+        deadline: None,
+        correlation_id: String::new(),
+        traceparent: String::new(),
+        imported: false,
+    }
+}
+
+/// Writes a note.
+pub async fn write(
+    store: &Store,
+    call: Call,
+    text: &'static str,
+) -> Result<mainstay_practice::Written<Model>, Refusal> {
+    let organization = call.organization().to_owned();
+    store
+        .create(call, move |moment| {
+            Ok((
+                Model::write(&organization, text, moment),
+                Happening::Written,
+            ))
+        })
+        .await
+}
+
+/// Counts the events of a log, each once, over restarts.
+#[derive(Debug, Default)]
+pub struct Counter(Mutex<usize>);
+
+impl mainstay_practice::Follower for Counter {
+    type Change = usize;
+    const NAME: &'static str = "counter";
+
+    fn apply(
+        &self,
+        events: &[(i64, mainstay_proto::mainstay::event::v1::Event)],
+        _: &mut mainstay_practice::Effects,
+    ) -> Result<usize, Refusal> {
+        Ok(events.len())
+    }
+    fn applied(&self, count: usize, _: &str) {
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) += count;
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use std::io::Write;
+    let folder = std::env::temp_dir().join(format!("note-{}", Uuid::now_v7()));
+    std::fs::create_dir_all(&folder)?;
+    let store = open(&folder).await?;
+    let permit = permit("default")?;
+    let note = write(
+        &store,
+        call(permit.clone()),
+        "the kernel carries a practice",
+    )
+    .await?
+    .record;
+    store
+        .act::<Model>(call(permit.clone()), note.id, |note, _| {
+            note.edit("and knows nothing of it")
+        })
+        .await?;
+    let archived = store
+        .act::<Model>(call(permit), note.id, |note, _| note.archive())
+        .await?;
+    writeln!(
+        std::io::stdout(),
+        "NOTE-{} at {}: {:?}",
+        archived.record.number,
+        archived.cursor,
+        archived.record.state
+    )?;
+    store.close().await;
+    Ok(std::fs::remove_dir_all(folder)?)
+}
+
+#[cfg(test)]
+#[path = "note/tests.rs"]
+mod tests;
