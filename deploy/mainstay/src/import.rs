@@ -1,0 +1,175 @@
+//! `mainstay import`: a log of another system goes in through the public API.
+//! The whole file is read and judged before the first call, so that nothing of
+//! a bad file is written; then histories go out, a few calls at a time.
+
+use std::future::Future;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mainstay_proto::mainstay::incident::v1 as pb;
+use tonic::{Request, Response, Status};
+
+mod history;
+mod log;
+mod mapping;
+mod pool;
+mod report;
+mod send;
+mod slug;
+mod source;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use report::Report;
+
+use history::{Words, count};
+use log::Log;
+use mapping::Mapping;
+use source::Source;
+
+/// What to import, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The mapping: which columns are what, and what their values mean
+    #[arg(long, value_name = "MAP.yaml")]
+    pub(crate) mapping: PathBuf,
+    /// The log: CSV with a header, plain or gzip
+    pub(crate) file: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only say what would happen, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How many calls to have under way at a time
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) in_flight: u8,
+}
+
+/// Why an import did not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportError {
+    /// The mapping cannot be read.
+    #[error("the mapping {path} cannot be read: {cause}")]
+    NoMapping {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Something in the mapping is wrong.
+    #[error("the mapping {path} is wrong:\n{problems}")]
+    Mapping {
+        /// Its path.
+        path: PathBuf,
+        /// What and where, a line each.
+        problems: String,
+    },
+    /// The log cannot be read.
+    #[error("{path} cannot be imported: {problem}")]
+    Log {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        problem: String,
+    },
+    /// Names in the log have no slug, or would share one.
+    #[error("nothing was sent, since names in {path} need a word in the mapping:\n{problems}")]
+    Names {
+        /// The log's path.
+        path: PathBuf,
+        /// Which, and the remedy, a line each.
+        problems: String,
+    },
+}
+
+/// Imports a log. `call` makes one call of `ImportIncidents`, and `explain`
+/// says in words why one failed for good.
+///
+/// # Errors
+/// When the mapping or the log is bad; nothing was sent then. Whatever happens
+/// later stands in the report.
+pub(crate) async fn run<C, F>(
+    args: &ImportArgs,
+    call: C,
+    explain: impl Fn(&Status) -> String,
+) -> Result<Report, ImportError>
+where
+    C: Fn(Request<pb::ImportIncidentsRequest>) -> F,
+    F: Future<Output = Result<Response<pb::ImportIncidentsResponse>, Status>>,
+{
+    let began = Instant::now();
+    let mapping = read_mapping(&args.mapping)?;
+    let mut report = Report {
+        dry_run: args.dry_run,
+        ..Report::default()
+    };
+    let (log, words) = read_log(&args.file, &mapping, &mut report)?;
+    let manner = send::Manner {
+        dry_run: args.dry_run,
+        in_flight: usize::from(args.in_flight),
+    };
+    let bar = ProgressBar::new(report.incidents - report.rejected).with_style(style(
+        "Sending {wide_bar} {human_pos}/{human_len} incidents, {per_sec}, {eta} left",
+    ));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let sent = send::send(&log.incidents, &words, manner, call, &bar, &mut report).await;
+    bar.finish_and_clear();
+    report.error = sent.err().map(|status| explain(&status));
+    report.finish(began.elapsed());
+    Ok(report)
+}
+
+fn read_mapping(path: &Path) -> Result<Mapping, ImportError> {
+    let limit = count(mapping::SIZE_LIMIT);
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_string(&mut text))
+        .map_err(|cause| ImportError::NoMapping {
+            path: path.to_owned(),
+            cause,
+        })?;
+    Mapping::parse(&text).map_err(|problems| ImportError::Mapping {
+        path: path.to_owned(),
+        problems,
+    })
+}
+
+/// Reads the whole log, and marks the incidents that are not to be sent.
+fn read_log(
+    path: &Path,
+    mapping: &Mapping,
+    report: &mut Report,
+) -> Result<(Log, Words), ImportError> {
+    let bar = ProgressBar::new(0).with_style(style(
+        "Reading {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
+    ));
+    let read = Source::open(path, mapping.delimiter, &bar)
+        .and_then(|mut source| Log::read(&mut source, mapping, report));
+    bar.finish_and_clear();
+    let mut log = read.map_err(|problem| ImportError::Log {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    })?;
+    let words = Words::new(mapping, &log.pools).map_err(|problems| ImportError::Names {
+        path: path.to_owned(),
+        problems: problems.join("\n"),
+    })?;
+    words.sift(&mut log, report);
+    report.incidents = count(log.incidents.len());
+    report.rejected = count(
+        log.incidents
+            .iter()
+            .filter(|incident| incident.rejected)
+            .count(),
+    );
+    Ok((log, words))
+}
+
+/// The look of a bar; it is drawn on a terminal only.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
