@@ -1,0 +1,267 @@
+//! `IncidentService`: parse, act, reply.
+
+pub(crate) mod comment;
+mod create;
+mod import;
+mod parent;
+mod read;
+
+use std::sync::Arc;
+
+use mainstay_chassis::Refusal;
+use mainstay_practice::{Call, Moment, Store, Written};
+use mainstay_proto::mainstay::incident::v1 as pb;
+use pb::incident_service_server::IncidentService;
+use tokio::sync::Mutex;
+use tonic::{Request, Response, Status};
+
+use crate::incident::Incident;
+use crate::incident::verbs::Verdict;
+use crate::wire::{self, Addressed};
+
+/// The answer of a handler.
+type Answer<T> = Result<Response<T>, Status>;
+
+/// Serves incidents out of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct IncidentApi {
+    store: Store,
+    /// Held while an incident is given a parent: what one call has read of
+    /// the family no other may change before it is written.
+    families: Arc<Mutex<()>>,
+}
+
+impl IncidentApi {
+    /// Serves the incidents of this store.
+    pub(crate) fn new(store: Store) -> Self {
+        Self {
+            store,
+            families: Arc::default(),
+        }
+    }
+
+    /// Does something with the incident that a request names.
+    async fn act<M: Addressed>(
+        &self,
+        request: &Request<M>,
+        decide: impl Fn(&mut Incident, &Moment) -> Verdict + Send + 'static,
+    ) -> Answer<M::Reply> {
+        let said = request.get_ref();
+        let call = Call::of(request, said.etag(), said.request_id())?;
+        let scope = self.store.scope(&call.permit);
+        let id = scope.id_of::<Incident>(M::FIELD, said.name()).await?;
+        let written = self.store.act(call.clone(), id, decide).await?;
+        Ok(self.reply(&call, &written, M::reply))
+    }
+
+    fn reply<T>(
+        &self,
+        call: &Call,
+        written: &Written<Incident>,
+        build: impl FnOnce(pb::Incident, String) -> T,
+    ) -> Response<T> {
+        wire::reply(written, &call.permit, self.store.clock().now_us(), build)
+    }
+}
+
+#[tonic::async_trait]
+impl IncidentService for IncidentApi {
+    async fn get_incident(
+        &self,
+        request: Request<pb::GetIncidentRequest>,
+    ) -> Answer<pb::GetIncidentResponse> {
+        Ok(Response::new(self.get(request).await?))
+    }
+
+    async fn list_incidents(
+        &self,
+        request: Request<pb::ListIncidentsRequest>,
+    ) -> Answer<pb::ListIncidentsResponse> {
+        Ok(Response::new(self.list(request).await?))
+    }
+
+    async fn batch_get_incidents(
+        &self,
+        request: Request<pb::BatchGetIncidentsRequest>,
+    ) -> Answer<pb::BatchGetIncidentsResponse> {
+        Ok(Response::new(self.batch_get(request).await?))
+    }
+
+    async fn create_incident(
+        &self,
+        request: Request<pb::CreateIncidentRequest>,
+    ) -> Answer<pb::CreateIncidentResponse> {
+        Ok(self.create(request).await?)
+    }
+
+    async fn update_incident(
+        &self,
+        request: Request<pb::UpdateIncidentRequest>,
+    ) -> Answer<pb::UpdateIncidentResponse> {
+        let organization = mainstay_practice::call::permit(&request)?
+            .organization()
+            .to_owned();
+        let said = request.get_ref();
+        let incident = said
+            .incident
+            .as_ref()
+            .ok_or_else(|| Refusal::invalid("incident", "is required"))?;
+        let changes = wire::changes(incident, said.update_mask.as_ref(), &organization)?;
+        self.act(&request, move |incident, _| {
+            incident.update(changes.clone())
+        })
+        .await
+    }
+
+    async fn start_incident(
+        &self,
+        request: Request<pb::StartIncidentRequest>,
+    ) -> Answer<pb::StartIncidentResponse> {
+        self.act(&request, |incident, _| incident.start()).await
+    }
+
+    async fn hold_incident(
+        &self,
+        request: Request<pb::HoldIncidentRequest>,
+    ) -> Answer<pb::HoldIncidentResponse> {
+        let said = request.get_ref();
+        let reason = wire::hold(said.reason)?;
+        let resume = wire::instant("resume_time", said.resume_time.as_ref())?;
+        let note = said.note.clone();
+        self.act(&request, move |incident, at| {
+            incident.put_on_hold(reason, note.clone(), resume, at)
+        })
+        .await
+    }
+
+    async fn resume_incident(
+        &self,
+        request: Request<pb::ResumeIncidentRequest>,
+    ) -> Answer<pb::ResumeIncidentResponse> {
+        self.act(&request, |incident, _| incident.resume()).await
+    }
+
+    async fn mitigate_incident(
+        &self,
+        request: Request<pb::MitigateIncidentRequest>,
+    ) -> Answer<pb::MitigateIncidentResponse> {
+        let said = request.get_ref();
+        let time = wire::instant("mitigate_time", said.mitigate_time.as_ref())?;
+        let note = said.note.clone();
+        self.act(&request, move |incident, at| {
+            incident.mitigate(time, note.clone(), at)
+        })
+        .await
+    }
+
+    async fn resolve_incident(
+        &self,
+        request: Request<pb::ResolveIncidentRequest>,
+    ) -> Answer<pb::ResolveIncidentResponse> {
+        let resolution = wire::resolution(request.get_ref().resolution.clone())?;
+        self.act(&request, move |incident, at| {
+            incident.resolve(resolution.clone(), at)
+        })
+        .await
+    }
+
+    async fn reopen_incident(
+        &self,
+        request: Request<pb::ReopenIncidentRequest>,
+    ) -> Answer<pb::ReopenIncidentResponse> {
+        let reason = request.get_ref().reason.clone();
+        self.act(&request, move |incident, at| {
+            incident.reopen(reason.clone(), at)
+        })
+        .await
+    }
+
+    async fn close_incident(
+        &self,
+        request: Request<pb::CloseIncidentRequest>,
+    ) -> Answer<pb::CloseIncidentResponse> {
+        self.act(&request, |incident, at| incident.close(at)).await
+    }
+
+    async fn cancel_incident(
+        &self,
+        request: Request<pb::CancelIncidentRequest>,
+    ) -> Answer<pb::CancelIncidentResponse> {
+        let reason = request.get_ref().reason.clone();
+        self.act(&request, move |incident, _| incident.cancel(reason.clone()))
+            .await
+    }
+
+    async fn acknowledge_incident(
+        &self,
+        request: Request<pb::AcknowledgeIncidentRequest>,
+    ) -> Answer<pb::AcknowledgeIncidentResponse> {
+        self.act(&request, |incident, at| incident.acknowledge(at))
+            .await
+    }
+
+    async fn assign_incident(
+        &self,
+        request: Request<pb::AssignIncidentRequest>,
+    ) -> Answer<pb::AssignIncidentResponse> {
+        let organization = mainstay_practice::call::permit(&request)?
+            .organization()
+            .to_owned();
+        let (team, assignee) = wire::assignment(request.get_ref(), &organization)?;
+        self.act(&request, move |incident, _| {
+            incident.assign(team.clone(), assignee.clone())
+        })
+        .await
+    }
+
+    async fn unassign_incident(
+        &self,
+        request: Request<pb::UnassignIncidentRequest>,
+    ) -> Answer<pb::UnassignIncidentResponse> {
+        self.act(&request, |incident, _| incident.unassign()).await
+    }
+
+    async fn link_incident(
+        &self,
+        request: Request<pb::LinkIncidentRequest>,
+    ) -> Answer<pb::LinkIncidentResponse> {
+        let link = wire::link(request.get_ref().link.clone())?;
+        self.act(&request, move |incident, _| incident.link(link.clone()))
+            .await
+    }
+
+    async fn unlink_incident(
+        &self,
+        request: Request<pb::UnlinkIncidentRequest>,
+    ) -> Answer<pb::UnlinkIncidentResponse> {
+        let uri = request.get_ref().uri.clone();
+        self.act(&request, move |incident, _| incident.unlink(uri.clone()))
+            .await
+    }
+
+    async fn set_incident_parent(
+        &self,
+        request: Request<pb::SetIncidentParentRequest>,
+    ) -> Answer<pb::SetIncidentParentResponse> {
+        self.set_parent(request).await
+    }
+
+    async fn update_incident_milestones(
+        &self,
+        request: Request<pb::UpdateIncidentMilestonesRequest>,
+    ) -> Answer<pb::UpdateIncidentMilestonesResponse> {
+        let said = request.get_ref();
+        let corrections = wire::corrections(said.milestones, said.update_mask.as_ref())?;
+        self.act(&request, move |incident, at| {
+            incident.correct_milestones(&corrections, at)
+        })
+        .await
+    }
+
+    async fn import_incidents(
+        &self,
+        request: Request<pb::ImportIncidentsRequest>,
+    ) -> Answer<pb::ImportIncidentsResponse> {
+        Ok(Response::new(self.import(request).await?))
+    }
+}

@@ -1,0 +1,126 @@
+//! Raising an incident.
+
+use mainstay_chassis::Refusal;
+use mainstay_practice::{Call, Moment, Record, Scope, Written, name};
+use mainstay_proto::mainstay::incident::v1 as pb;
+use sea_orm::{ColumnTrait, QueryFilter};
+use tonic::{Request, Response};
+
+use super::IncidentApi;
+use crate::incident::{Column, Draft, Event, Incident, Origin};
+use crate::wire;
+
+impl IncidentApi {
+    /// Raises an incident, or only checks that it could be.
+    pub(super) async fn create(
+        &self,
+        request: Request<pb::CreateIncidentRequest>,
+    ) -> Result<Response<pb::CreateIncidentResponse>, Refusal> {
+        let said = request.get_ref();
+        let call = Call::of(&request, "", &said.request_id)?;
+        let scope = self.store.scope(&call.permit);
+        name::parent(&said.parent, scope.organization())?;
+        let raised = wire::raised(said.incident.clone(), scope.organization())?;
+        let family = match raised.parent.is_empty() {
+            true => None,
+            false => Some(self.families.lock().await),
+        };
+        let raising = Raising::look(&scope, raised).await?;
+        if said.validate_only {
+            let (record, _) = raising.build(&self.store.moment(&call))?;
+            let written = Written {
+                record,
+                cursor: String::new(),
+                replayed: false,
+            };
+            return Ok(self.reply(&call, &written, checked));
+        }
+        let written = self
+            .store
+            .create(call.clone(), move |at| raising.build(at))
+            .await?;
+        drop(family);
+        Ok(self.reply(&call, &written, response))
+    }
+}
+
+fn response(incident: pb::Incident, cursor: String) -> pb::CreateIncidentResponse {
+    pb::CreateIncidentResponse {
+        incident: Some(incident),
+        cursor,
+    }
+}
+
+/// What was only checked has no name.
+fn checked(incident: pb::Incident, cursor: String) -> pb::CreateIncidentResponse {
+    let (name, uid, number, etag) = Default::default();
+    response(
+        pb::Incident {
+            name,
+            uid,
+            number,
+            etag,
+            ..incident
+        },
+        cursor,
+    )
+}
+
+/// What is said of a new incident, with what was looked up for it.
+struct Raising {
+    organization: String,
+    draft: Draft,
+    parent: Option<Incident>,
+    twin: Option<String>,
+}
+
+impl Raising {
+    async fn look(scope: &Scope, raised: wire::Raised) -> Result<Self, Refusal> {
+        let other = async |field: &str, text: &str| -> Result<Option<Incident>, Refusal> {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            let id = scope.id_of::<Incident>(field, text).await?;
+            scope.get::<Incident>(id).await.map(Some)
+        };
+        let parent = other("incident.parent", &raised.parent).await?;
+        let earlier = other("incident.recurrence_of", &raised.recurrence_of).await?;
+        let twin = match &raised.draft.origin {
+            Some(origin) => of_origin(scope, origin).await?.map(|twin| twin.name()),
+            None => None,
+        };
+        let draft = Draft {
+            parent: parent.as_ref().map(|parent| parent.id()),
+            recurrence_of: earlier.map(|earlier| earlier.id()),
+            ..raised.draft
+        };
+        Ok(Self {
+            organization: scope.organization().to_owned(),
+            draft,
+            parent,
+            twin,
+        })
+    }
+
+    fn build(&self, at: &Moment) -> Result<(Incident, Event), Refusal> {
+        if let Some(twin) = &self.twin {
+            return Err(Refusal::exists(twin.clone()));
+        }
+        if let Some(parent) = &self.parent {
+            parent.takes_child(at.id)?;
+        }
+        Incident::raise(self.draft.clone(), &self.organization, at)
+    }
+}
+
+/// The incident that came from there.
+pub(super) async fn of_origin(scope: &Scope, origin: &Origin) -> Result<Option<Incident>, Refusal> {
+    let found = scope
+        .find::<Incident>()
+        .filter(Column::OriginSource.eq(origin.source.as_str()))
+        .filter(Column::OriginKey.eq(origin.key.as_str()));
+    found
+        .one(scope.connection())
+        .await
+        .map_err(Refusal::internal)
+}

@@ -1,0 +1,240 @@
+//! The verbs. Each asks the lifecycle first, then decides, and tells what
+//! happened; one that changes nothing says so.
+
+use mainstay_chassis::clock::rfc3339;
+use mainstay_chassis::{Kind, Refusal};
+use mainstay_practice::{Decision, Moment, Record};
+use mainstay_proto::mainstay::error::v1::ErrorReason;
+
+use super::resolution::REOPEN_WINDOW_US;
+use super::{
+    Event, Hold, HoldReason, Incident, LIFECYCLE, Link, Milestone, Milestones, Resolution, State,
+    Verb,
+};
+
+/// What came of a verb.
+pub type Verdict = Result<Decision<Event, Incident>, Refusal>;
+
+impl Incident {
+    /// Begins the work.
+    pub fn start(&mut self) -> Verdict {
+        self.step(Verb::Start, String::new())
+    }
+
+    /// Puts the work on hold, or says another reason during the hold.
+    pub fn put_on_hold(
+        &mut self,
+        reason: HoldReason,
+        note: String,
+        resume_us: Option<i64>,
+        at: &Moment,
+    ) -> Verdict {
+        self.open_to(Verb::Hold)?;
+        let now = self.now(at);
+        if resume_us.is_some_and(|resume| resume <= now) {
+            return Err(Refusal::invalid("resume_time", "must be in the future"));
+        }
+        let since_us = self.hold.as_ref().map_or(now, |hold| hold.since_us);
+        let hold = Hold {
+            reason,
+            note: note.clone(),
+            since_us,
+            resume_us,
+        };
+        if self.hold.as_ref() == Some(&hold) {
+            return Ok(Decision::Unchanged);
+        }
+        let decision = self.step(Verb::Hold, note)?;
+        self.hold = Some(hold);
+        Ok(decision)
+    }
+
+    /// Ends the hold.
+    pub fn resume(&mut self) -> Verdict {
+        self.step(Verb::Resume, String::new())
+    }
+
+    /// Says that users are no longer hurt, since now or since an earlier time.
+    pub fn mitigate(&mut self, mitigate_us: Option<i64>, note: String, at: &Moment) -> Verdict {
+        let decision = self.step(Verb::Mitigate, note)?;
+        let now = self.now(at);
+        self.milestones.mitigate_us = Some(mitigate_us.unwrap_or(now));
+        self.milestones.check(now, "")?;
+        Ok(decision)
+    }
+
+    /// Says that service is restored.
+    pub fn resolve(&mut self, resolution: Resolution, at: &Moment) -> Verdict {
+        let decision = self.step(Verb::Resolve, String::new())?;
+        self.resolution = Some(resolution);
+        self.milestones.resolve_us = Some(self.now(at));
+        Ok(decision)
+    }
+
+    /// Takes the resolution back, within the window after it.
+    pub fn reopen(&mut self, reason: String, at: &Moment) -> Verdict {
+        self.open_to(Verb::Reopen)?;
+        if let Some(end) = self.reopen_window_end().filter(|end| *end < self.now(at)) {
+            return Err(self.window_passed(end));
+        }
+        let decision = self.step(Verb::Reopen, reason)?;
+        self.take_resolution_back();
+        self.reopen_count = self.reopen_count.saturating_add(1);
+        Ok(decision)
+    }
+
+    /// Confirms the resolution.
+    pub fn close(&mut self, at: &Moment) -> Verdict {
+        let decision = self.step(Verb::Close, String::new())?;
+        self.milestones.close_us = Some(self.now(at));
+        Ok(decision)
+    }
+
+    /// Says that it was none.
+    pub fn cancel(&mut self, reason: String) -> Verdict {
+        self.step(Verb::Cancel, reason)
+    }
+
+    /// Says that somebody has taken notice; the first time counts.
+    pub fn acknowledge(&mut self, at: &Moment) -> Verdict {
+        self.open_to(Verb::Acknowledge)?;
+        if self.milestones.acknowledge_us.is_some() {
+            return Ok(Decision::Unchanged);
+        }
+        self.milestones.acknowledge_us = Some(self.now(at));
+        Ok(Decision::Changed(Event::Acknowledged))
+    }
+
+    /// Gives it to a team, a person, or both; what is not given stays.
+    pub fn assign(&mut self, team: Option<String>, assignee: Option<String>) -> Verdict {
+        self.open_to(Verb::Assign)?;
+        let team = team.or_else(|| self.team.clone());
+        let assignee = assignee.or_else(|| self.assignee.clone());
+        Ok(self
+            .give(team, assignee)
+            .map_or(Decision::Unchanged, Decision::Changed))
+    }
+
+    /// Takes it from the person who has it; the team stays.
+    pub fn unassign(&mut self) -> Verdict {
+        self.open_to(Verb::Unassign)?;
+        let team = self.team.clone();
+        Ok(self
+            .give(team, None)
+            .map_or(Decision::Unchanged, Decision::Changed))
+    }
+
+    /// Corrects milestones: each is set to its new time, or cleared.
+    pub fn correct_milestones(
+        &mut self,
+        corrections: &[(Milestone, Option<i64>)],
+        at: &Moment,
+    ) -> Verdict {
+        self.open_to(Verb::UpdateMilestones)?;
+        let previous = self.milestones.clone();
+        for (milestone, us) in corrections {
+            self.milestones.set(*milestone, *us);
+        }
+        self.milestones.check(self.now(at), "milestones.")?;
+        let changed = Milestones::changed(&previous, &self.milestones);
+        if changed.is_empty() {
+            return Ok(Decision::Unchanged);
+        }
+        Ok(Decision::Changed(Event::MilestonesChanged {
+            changed,
+            previous,
+        }))
+    }
+
+    /// Adds a link, or changes the title of the one with its URI.
+    pub fn link(&mut self, link: Link) -> Verdict {
+        self.open_to(Verb::Link)?;
+        let uri = link.uri.clone();
+        match self.links.add(link)? {
+            true => Ok(Decision::Changed(Event::Linked {
+                uri,
+                removed: false,
+            })),
+            false => Ok(Decision::Unchanged),
+        }
+    }
+
+    /// Removes the link with the URI.
+    pub fn unlink(&mut self, uri: String) -> Verdict {
+        self.open_to(Verb::Unlink)?;
+        match self.links.remove(&uri) {
+            true => Ok(Decision::Changed(Event::Linked { uri, removed: true })),
+            false => Ok(Decision::Unchanged),
+        }
+    }
+
+    /// Whether the verb is open, at an instant.
+    pub fn is_open_to(&self, verb: Verb, now_us: i64) -> bool {
+        let passed = || self.reopen_window_end().is_some_and(|end| end < now_us);
+        LIFECYCLE.next(self.state, verb).is_ok() && !(verb == Verb::Reopen && passed())
+    }
+
+    /// Refuses the verb when the state does not allow it.
+    pub(super) fn open_to(&self, verb: Verb) -> Result<State, Refusal> {
+        let next = LIFECYCLE.next(self.state, verb);
+        next.map_err(|refusal| refusal.with("resource", self.name()))
+    }
+
+    /// Takes the step that the lifecycle says.
+    fn step(&mut self, verb: Verb, reason: String) -> Verdict {
+        let previous = self.state;
+        self.state = self.open_to(verb)?;
+        if self.state != State::OnHold {
+            self.hold = None;
+        }
+        let changed = Vec::new();
+        Ok(Decision::Changed(Event::StateChanged {
+            verb: Some(verb),
+            previous,
+            reason,
+            changed,
+        }))
+    }
+
+    /// Gives it to a team and a person; the event, when that changes anything.
+    pub(super) fn give(&mut self, team: Option<String>, assignee: Option<String>) -> Option<Event> {
+        if self.team == team && self.assignee == assignee {
+            return None;
+        }
+        let previous_team = std::mem::replace(&mut self.team, team);
+        let previous_assignee = std::mem::replace(&mut self.assignee, assignee);
+        Some(Event::Assigned {
+            previous_team,
+            previous_assignee,
+        })
+    }
+
+    /// What said that it was resolved says so no more.
+    pub(super) fn take_resolution_back(&mut self) {
+        self.resolution = None;
+        self.milestones.resolve_us = None;
+        self.milestones.close_us = None;
+    }
+
+    /// The moment's time, never earlier than the newest change.
+    fn now(&self, at: &Moment) -> i64 {
+        at.now_us.max(self.occur_us)
+    }
+
+    fn reopen_window_end(&self) -> Option<i64> {
+        self.milestones
+            .resolve_us
+            .map(|resolve| resolve.saturating_add(REOPEN_WINDOW_US))
+    }
+
+    fn window_passed(&self, end: i64) -> Refusal {
+        let end = rfc3339(end);
+        Refusal::new(
+            Kind::Precondition,
+            ErrorReason::ReopenWindowPassed,
+            format!("it could be reopened until {end}: create a new incident with recurrence_of"),
+        )
+        .with("resource", self.name())
+        .with("windowEnd", end)
+    }
+}
