@@ -19,11 +19,12 @@ use std::collections::HashMap;
 
 use mainstay_chassis::{Kind, Refusal};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
 use crate::Record;
 use crate::filter::{Field, Filter, Ground};
+use crate::scope::away;
 use keyset::Place;
 pub use keyset::{Key, Order};
 use token::{Fingerprint, Token};
@@ -185,7 +186,7 @@ impl<R: Record> Collection<R> {
         for chunk in places.chunks(CHUNK) {
             let ids: Vec<Uuid> = chunk.iter().filter_map(Place::id).collect();
             let found = select.clone().filter(R::fixed().id.is_in(ids.clone()));
-            let found = found.all(connection).await.map_err(unread)?;
+            let found = found.all(connection).await.map_err(away)?;
             let mut found: HashMap<Uuid, R> = found
                 .into_iter()
                 .map(|record| (record.id(), record))
@@ -208,13 +209,5 @@ fn size(asked: i32) -> Result<usize, Refusal> {
         Ok(0) => Ok(USUAL),
         Ok(size) => Ok(size.min(MOST)),
         Err(_) => Err(Refusal::invalid("page_size", "must not be negative")),
-    }
-}
-
-/// The refusal for a list that could not be read.
-fn unread(cause: DbErr) -> Refusal {
-    match matches!(cause, DbErr::ConnectionAcquire(_)) {
-        true => Refusal::unavailable(),
-        false => Refusal::internal(cause),
     }
 }

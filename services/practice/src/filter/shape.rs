@@ -130,7 +130,7 @@ impl Shaper<'_> {
         if depth > DEPTH {
             return self.fault(expression, "nest && and || at most 8 deep");
         }
-        let Expr::Call(call) = &expression.expr else {
+        let Some(call) = call(expression) else {
             return self.fault(expression, "write a comparison, such as state == NEW");
         };
         match (call.func_name.as_str(), call.args.as_slice()) {
@@ -150,9 +150,9 @@ impl Shaper<'_> {
         let mut terms = Vec::new();
         let mut open = vec![root];
         while let Some(next) = open.pop() {
-            match &next.expr {
-                Expr::Call(call) if call.func_name == join => open.extend(call.args.iter().rev()),
-                _ => terms.push(self.node(next, depth + 1)?),
+            match call(next) {
+                Some(call) if call.func_name == join => open.extend(call.args.iter().rev()),
+                Some(_) | None => terms.push(self.node(next, depth + 1)?),
             }
         }
         Ok(terms)
@@ -250,26 +250,23 @@ impl Shaper<'_> {
         let mut parts = Vec::new();
         let mut next = expression;
         loop {
-            match &next.expr {
-                Expr::Ident(name) => {
-                    parts.push(name.clone());
-                    parts.reverse();
-                    let at = self.at(next);
-                    return Some(Path { at, parts });
-                }
-                Expr::Select(select) if !select.test => {
-                    parts.push(select.field.clone());
-                    next = &select.operand;
-                }
-                Expr::Call(call) if call.func_name == op::INDEX => {
-                    let [target, key] = call.args.as_slice() else {
-                        return None;
-                    };
-                    parts.push(text(key)?.to_owned());
-                    next = target;
-                }
-                _ => return None,
+            if let Expr::Ident(name) = &next.expr {
+                parts.push(name.clone());
+                parts.reverse();
+                let at = self.at(next);
+                return Some(Path { at, parts });
             }
+            if let Expr::Select(select) = &next.expr {
+                parts.push(select.field.clone());
+                next = &select.operand;
+                continue;
+            }
+            let call = call(next).filter(|call| call.func_name == op::INDEX)?;
+            let [target, key] = call.args.as_slice() else {
+                return None;
+            };
+            parts.push(text(key)?.to_owned());
+            next = target;
         }
     }
 
@@ -294,10 +291,11 @@ impl Shaper<'_> {
 
     /// The instant that an expression means; none when it means something else.
     fn time(&self, expression: &Expression) -> Result<Option<When>, Fault> {
-        let call = match &expression.expr {
-            Expr::Ident(name) if name == "now" => return Ok(Some(When::FromNow(0))),
-            Expr::Call(call) => call,
-            _ => return Ok(None),
+        if matches!(&expression.expr, Expr::Ident(name) if name == "now") {
+            return Ok(Some(When::FromNow(0)));
+        }
+        let Some(call) = call(expression) else {
+            return Ok(None);
         };
         match (
             call.func_name.as_str(),
@@ -332,12 +330,9 @@ impl Shaper<'_> {
     }
 
     fn duration(&self, expression: &Expression) -> Result<i64, Fault> {
-        let argument = match &expression.expr {
-            Expr::Call(call) if call.func_name == "duration" && call.target.is_none() => {
-                call.args.first()
-            }
-            _ => None,
-        };
+        let call = call(expression);
+        let call = call.filter(|call| call.func_name == "duration" && call.target.is_none());
+        let argument = call.and_then(|call| call.args.first());
         match argument.and_then(text).and_then(duration) {
             Some(us) => Ok(us),
             None => self.fault(
@@ -350,10 +345,18 @@ impl Shaper<'_> {
 
 /// The text that an expression quotes.
 fn text(expression: &Expression) -> Option<&str> {
-    match &expression.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
+    if let Expr::Literal(LiteralValue::String(text)) = &expression.expr {
+        return Some(text.inner());
     }
+    None
+}
+
+/// The call that an expression is.
+fn call(expression: &Expression) -> Option<&CallExpr> {
+    if let Expr::Call(call) = &expression.expr {
+        return Some(call);
+    }
+    None
 }
 
 impl Compare {

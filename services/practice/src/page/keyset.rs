@@ -4,7 +4,8 @@
 //! the same direction: `(create_us, id) < (?, ?)`. Where directions differ it
 //! is one range per run of keys, nearest first: `priority = ? and (create_us,
 //! id) < (?, ?)`, then `priority > ?`. An OR over them would make SQLite walk
-//! through all ties before it comes to the place.
+//! through all ties before it comes to the place. A run that is an enum alone
+//! is taken value by value, so that an index needs no mixed directions either.
 
 use std::cmp::Ordering;
 
@@ -80,15 +81,35 @@ pub(crate) fn keys<R: Record>(order: &Order<Column<R>>) -> Vec<Key<Column<R>>> {
     order.keys.iter().copied().chain([id]).collect()
 }
 
+/// What a column's values are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Number,
+    Small,
+    Text,
+    Id,
+}
+
+fn sort<R: Record>(key: &Key<Column<R>>) -> Sort {
+    let value = <R as ModelTrait>::get_value_type(key.column);
+    if value == ArrayType::Uuid {
+        Sort::Id
+    } else if value == ArrayType::String {
+        Sort::Text
+    } else if value == ArrayType::Int {
+        Sort::Small
+    } else {
+        Sort::Number
+    }
+}
+
 /// Whether a place is one of an order.
 pub(crate) fn fits<R: Record>(order: &Order<Column<R>>, place: &Place) -> bool {
     let keys = keys::<R>(order);
-    let typed = |(key, value): (&Key<Column<R>>, &Sorted)| match <R as ModelTrait>::get_value_type(
-        key.column,
-    ) {
-        ArrayType::Uuid => matches!(value, Sorted::Id(_)),
-        ArrayType::String => matches!(value, Sorted::Text(_)),
-        _ => matches!(value, Sorted::Number(_)),
+    let typed = |(key, value): (&Key<Column<R>>, &Sorted)| match sort::<R>(key) {
+        Sort::Id => matches!(value, Sorted::Id(_)),
+        Sort::Text => matches!(value, Sorted::Text(_)),
+        Sort::Number | Sort::Small => matches!(value, Sorted::Number(_)),
     };
     keys.len() == place.0.len() && keys.iter().zip(&place.0).all(typed)
 }
@@ -111,27 +132,57 @@ pub(crate) fn after<C: ColumnTrait>(keys: &[Key<C>], place: Option<&Place>) -> V
     let Some(Place(values)) = place else {
         return vec![Condition::all()];
     };
-    let pairs: Vec<(Key<C>, Value)> = keys
-        .iter()
-        .copied()
-        .zip(values.iter().cloned().map(Value::from))
-        .collect();
+    let values = values.iter().cloned().map(Value::from);
+    let pairs: Vec<(Key<C>, Value)> = keys.iter().copied().zip(values).collect();
     let mut ranges = Vec::new();
     let mut end = pairs.len();
     while let Some(last) = end.checked_sub(1).and_then(|last| pairs.get(last)) {
         let down = last.0.descending;
-        let run = pairs
-            .iter()
-            .take(end)
-            .rev()
-            .take_while(|(key, _)| key.descending == down)
-            .count();
+        let run = pairs.iter().take(end).rev();
+        let run = run.take_while(|(key, _)| key.descending == down).count();
         let (same, run) = pairs.split_at(end).0.split_at(end - run);
         let same = same.iter().fold(Condition::all(), |all, (key, value)| {
             all.add(col(key.column).eq(value.clone()))
         });
         ranges.push(same.add(beyond(run, down)));
         end -= run.len();
+    }
+    ranges
+}
+
+/// The same, where the first key is an enum with these values and the others
+/// run against it.
+pub(crate) fn after_by_value<C: ColumnTrait>(
+    keys: &[Key<C>],
+    words: &[&str],
+    place: Option<&Place>,
+) -> Vec<Condition> {
+    let Some((first, others)) = keys.split_first() else {
+        return Vec::new();
+    };
+    let mut words: Vec<Sorted> = words
+        .iter()
+        .map(|word| Sorted::Text((*word).to_owned()))
+        .collect();
+    words.sort();
+    if first.descending {
+        words.reverse();
+    }
+    let start = place.and_then(|place| place.0.split_first());
+    let at = start.map_or(0, |(value, _)| {
+        words
+            .iter()
+            .position(|word| word == value)
+            .unwrap_or(words.len())
+    });
+    let mut ranges = Vec::new();
+    for (step, word) in words.into_iter().skip(at).enumerate() {
+        let rest = start
+            .filter(|_| step == 0)
+            .map(|(_, rest)| Place(rest.to_vec()));
+        let equal = Condition::all().add(col(first.column).eq(Value::from(word)));
+        let rest = after(others, rest.as_ref()).into_iter();
+        ranges.extend(rest.map(|rest| equal.clone().add(rest)));
     }
     ranges
 }
@@ -151,11 +202,11 @@ fn beyond<C: ColumnTrait>(run: &[(Key<C>, Value)], down: bool) -> SimpleExpr {
 /// The place of a row whose columns are the keys'.
 pub(crate) fn place<R: Record>(keys: &[Key<Column<R>>], row: &QueryResult) -> Result<Place, DbErr> {
     let values = keys.iter().enumerate().map(|(at, key)| {
-        Ok(match <R as ModelTrait>::get_value_type(key.column) {
-            ArrayType::Uuid => Sorted::Id(row.try_get_by_index(at)?),
-            ArrayType::String => Sorted::Text(row.try_get_by_index(at)?),
-            ArrayType::Int => Sorted::Number(i64::from(row.try_get_by_index::<i32>(at)?)),
-            _ => Sorted::Number(row.try_get_by_index(at)?),
+        Ok(match sort::<R>(key) {
+            Sort::Id => Sorted::Id(row.try_get_by_index(at)?),
+            Sort::Text => Sorted::Text(row.try_get_by_index(at)?),
+            Sort::Small => Sorted::Number(i64::from(row.try_get_by_index::<i32>(at)?)),
+            Sort::Number => Sorted::Number(row.try_get_by_index(at)?),
         })
     });
     values.collect::<Result<_, _>>().map(Place)

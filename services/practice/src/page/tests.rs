@@ -152,23 +152,25 @@ async fn a_page_ends_short_after_ten_thousand_examined_rows_and_goes_on() {
         filter: filter.to_owned(),
         ..PageRequest::default()
     };
-    for order in [
-        "create_time",
-        "state, create_time",
-        "state, create_time desc",
+    // Where directions differ, the states that are left share the ten
+    // thousand.
+    for (order, expected) in [
+        ("create_time", 2),
+        ("state, create_time", 2),
+        ("state, create_time desc", 3),
     ] {
         let (found, pages) = all(
             &connection,
             request(order, "origin.note.startsWith(\"ra\")"),
         )
         .await;
-        assert_eq!((found.len(), pages), (2, 2), "{order}");
+        assert_eq!((found.len(), pages), (2, expected), "{order}");
         let (found, pages) = all(
             &connection,
             request(order, "team == \"a\" && !(origin.note < \"z\")"),
         )
         .await;
-        assert_eq!((found.len(), pages), (0, 2), "{order}");
+        assert_eq!((found.len(), pages), (0, expected), "{order}");
         // An index leads to these two.
         let (found, pages) = all(
             &connection,
@@ -354,8 +356,8 @@ async fn plan(
 }
 
 /// Every order, from its beginning and from a place in it, alone and with each
-/// field, is a search of an index without sorting; only what a label's own
-/// table finds is sorted.
+/// field, is a search of an index. Sorted is only what a label's own table
+/// finds, and what a field's index finds when the order begins with another.
 #[tokio::test]
 async fn every_order_and_field_is_an_index_search() {
     let folder = tempfile::tempdir().unwrap();
@@ -395,13 +397,13 @@ async fn every_order_and_field_is_an_index_search() {
                         plan.iter().any(|line| line.contains("SEARCH ticket USING")),
                         "{what}"
                     );
-                    assert!(
-                        !plan
-                            .iter()
-                            .any(|line| line.contains("SCAN ticket")
-                                && !line.contains("SCAN ticket)")),
-                        "{what}"
-                    );
+                    let count = |part: &str| plan.iter().filter(|line| line.contains(part)).count();
+                    assert_eq!(count("SCAN ticket"), count("CO-ROUTINE ticket"), "{what}");
+                    let led = ["team", "category", "origin", "parent", "severity"]
+                        .iter()
+                        .any(|field| text.starts_with(field));
+                    let sorts = text.starts_with("labels") || led && order.keys.len() > 1;
+                    assert!(sorts || count("TEMP B-TREE") == 0, "{what}");
                 }
             }
         }

@@ -181,7 +181,6 @@ CREATE TABLE ticket (id blob primary key, organization text not null, revision i
     severity text, team text, category text not null, note text, parent blob, create_us integer not null, resolve_us integer) STRICT;
 CREATE INDEX t1 ON ticket (organization, create_us, id);
 CREATE INDEX t2 ON ticket (organization, state, create_us, id);
-CREATE INDEX t3 ON ticket (organization, state, create_us desc, id desc);
 CREATE INDEX t4 ON ticket (organization, team, create_us, id);
 CREATE INDEX t5 ON ticket (organization, severity, create_us, id);
 CREATE INDEX t6 ON ticket (organization, category, create_us, id);

@@ -16,8 +16,9 @@ use sea_orm::{
 use crate::Record;
 use crate::filter::{Clause, Field, FieldKind, Filter, Leaf, col};
 
-use super::keyset::{Key, Order, Place, after, compare, keys, place};
-use super::{Column, unread};
+use super::Column;
+use super::keyset::{Key, Order, Place, after, after_by_value, compare, keys, place};
+use crate::scope::away;
 
 /// Most rows that are examined for a page.
 pub(crate) const EXAMINED: usize = 10_000;
@@ -42,6 +43,9 @@ pub(crate) struct Walk<R: Record> {
     rest: Vec<Condition>,
     /// Most rows that are examined in a lane.
     window: usize,
+    /// The values of the first key, when it is an enum and the other keys run
+    /// against it.
+    words: Option<Vec<&'static str>>,
 }
 
 impl<R: Record> Walk<R> {
@@ -58,8 +62,13 @@ impl<R: Record> Walk<R> {
             Some(at) => lanes(clauses.remove(at)),
             None => vec![Condition::all()],
         };
-        let first = order.keys.first().map(|key| key.column.as_str());
-        let bounds = |clause: &Clause<Column<R>>| matches!(clause, Clause::Leaf(Leaf::Order { column, .. }) if Some(column.as_str()) == first);
+        let words = words(fields, order);
+        let ranged = order.keys.get(usize::from(words.is_some()));
+        let ranged = ranged.map(|key| key.column.as_str());
+        let bounds = |clause: &Clause<Column<R>>| match clause {
+            Clause::Leaf(Leaf::Order { column, .. }) => Some(column.as_str()) == ranged,
+            Clause::Leaf(_) | Clause::All(_) | Clause::Any(_) => false,
+        };
         let (bounds, rest): (Vec<_>, Vec<_>) = clauses.into_iter().partition(bounds);
         let bounds = bounds
             .iter()
@@ -73,6 +82,15 @@ impl<R: Record> Walk<R> {
                 .map(|lane| lane.add(bounds.clone()))
                 .collect(),
             rest: rest.iter().map(Clause::condition).collect(),
+            words,
+        }
+    }
+
+    /// The ranges of a lane after a place, nearest first.
+    fn ranges(&self, start: Option<&Place>) -> Vec<Condition> {
+        match &self.words {
+            Some(words) => after_by_value(&self.keys, words, start),
+            None => after(&self.keys, start),
         }
     }
 
@@ -116,14 +134,24 @@ impl<R: Record> Walk<R> {
         size: usize,
     ) -> Result<(Vec<Place>, Option<Place>), Refusal> {
         let mut places = Vec::new();
-        for range in after(&self.keys, start) {
-            let reading = self.statement(lane, &range, (size + 1).saturating_sub(places.len()));
+        let ranges = self.ranges(start);
+        let window = self.window / ranges.len().max(1);
+        for range in ranges {
+            let reading = self.statement(
+                lane,
+                &range,
+                window,
+                (size + 1).saturating_sub(places.len()),
+            );
             places.extend(self.read(connection, &reading).await?);
             if places.len() > size {
                 break;
             }
             if !self.rest.is_empty() {
-                let edge = self.read(connection, &self.edge(lane, &range)).await?.pop();
+                let edge = self
+                    .read(connection, &self.edge(lane, &range, window))
+                    .await?
+                    .pop();
                 if edge.is_some() {
                     return Ok((places, edge));
                 }
@@ -137,9 +165,9 @@ impl<R: Record> Walk<R> {
         connection: &DatabaseConnection,
         statement: &SelectStatement,
     ) -> Result<Vec<Place>, Refusal> {
-        let rows = connection.query_all(statement).await.map_err(unread)?;
+        let rows = connection.query_all(statement).await.map_err(away)?;
         rows.iter()
-            .map(|row| place::<R>(&self.keys, row).map_err(unread))
+            .map(|row| place::<R>(&self.keys, row).map_err(away))
             .collect()
     }
 
@@ -148,6 +176,7 @@ impl<R: Record> Walk<R> {
         &self,
         lane: &Condition,
         range: &Condition,
+        window: usize,
         limit: usize,
     ) -> SelectStatement {
         if self.rest.is_empty() {
@@ -155,14 +184,14 @@ impl<R: Record> Walk<R> {
             plain.limit(count(limit));
             return plain;
         }
-        let mut window = self.in_order(Columns::All, lane, range);
-        window.limit(count(self.window));
+        let mut inner = self.in_order(Columns::All, lane, range);
+        inner.limit(count(window));
         // The window is read in its order and no further than needed. An ORDER
         // BY out here would make SQLite read it whole and sort it.
         let mut outer = Query::select();
         outer
             .exprs(self.expressions())
-            .from_subquery(window, R::Table::default().table_name());
+            .from_subquery(inner, R::Table::default().table_name());
         let all = self
             .rest
             .iter()
@@ -173,9 +202,9 @@ impl<R: Record> Walk<R> {
     }
 
     /// The last place that the window covers, when there is more.
-    fn edge(&self, lane: &Condition, range: &Condition) -> SelectStatement {
+    fn edge(&self, lane: &Condition, range: &Condition, window: usize) -> SelectStatement {
         let mut edge = self.in_order(self.columns(), lane, range);
-        edge.limit(1).offset(count(self.window.saturating_sub(1)));
+        edge.limit(1).offset(count(window.saturating_sub(1)));
         edge
     }
 
@@ -210,13 +239,35 @@ impl<R: Record> Walk<R> {
     /// The statements of the first page, for tests of their plans.
     #[cfg(any(test, feature = "conformance"))]
     pub(crate) fn statements(&self, start: Option<&Place>, size: usize) -> Vec<SelectStatement> {
-        let ranges = after(&self.keys, start);
+        let ranges = self.ranges(start);
         let all = self
             .lanes
             .iter()
             .flat_map(|lane| ranges.iter().map(move |range| (lane, range)));
-        all.map(|(lane, range)| self.statement(lane, range, size + 1))
+        all.map(|(lane, range)| self.statement(lane, range, self.window, size + 1))
             .collect()
+    }
+}
+
+/// The values of an order's first key, when it is an enum and the next key runs
+/// against it.
+fn words<C: ColumnTrait>(fields: &[Field<C>], order: &Order<C>) -> Option<Vec<&'static str>> {
+    let [first, second, ..] = order.keys else {
+        return None;
+    };
+    if first.descending == second.descending {
+        return None;
+    }
+    let first = fields
+        .iter()
+        .find(|field| field.column.as_str() == first.column.as_str());
+    match first?.kind {
+        FieldKind::Enum(words) => Some(words.iter().map(|(_, kept)| *kept).collect()),
+        FieldKind::Slug(_)
+        | FieldKind::Text
+        | FieldKind::Name(_)
+        | FieldKind::Instant
+        | FieldKind::Labels => None,
     }
 }
 
