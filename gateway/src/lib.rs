@@ -6,3 +6,4 @@ pub mod front;
 pub mod access;
 pub mod metrics;
 pub mod migrations;
+pub mod merge;
