@@ -23,9 +23,9 @@ use mainstay_chassis::Refusal;
 use mainstay_practice::Store;
 
 pub use api::MetricApi;
-pub use follow::Counter;
 pub use wire::practice_metrics;
 
+use follow::Counter;
 use memory::Memory;
 
 /// What was counted, and the store that remembers it. Cheap to clone.
@@ -36,8 +36,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Name of the service whose log a [`Counter`] follows.
-    pub const SOURCE: &'static str = memory::SOURCE;
+    /// Name of the service whose log the counter follows.
+    pub(crate) const SOURCE: &'static str = memory::SOURCE;
 
     /// The metrics kept in the gateway's store.
     pub async fn open(store: Store) -> Result<Self, Refusal> {
@@ -46,7 +46,10 @@ impl Metrics {
     }
 
     /// Who counts, once he follows the log of [`Metrics::SOURCE`].
-    pub fn counter(&self) -> Arc<Counter> {
+    pub(crate) fn counter(&self) -> Arc<Counter> {
         Arc::new(Counter::new(self.memory.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

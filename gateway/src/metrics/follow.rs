@@ -17,7 +17,7 @@ use super::wire;
 
 /// Counts incidents.
 #[derive(Clone, Debug)]
-pub struct Counter(Memory);
+pub(crate) struct Counter(Memory);
 
 impl Counter {
     /// A counter into a memory.

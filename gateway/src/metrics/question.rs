@@ -190,7 +190,7 @@ fn one_of(known: impl Iterator<Item = &'static str> + Clone, given: &str) -> Str
     let list = known.clone().collect::<Vec<_>>().join(", ");
     let likeness = |name: &&str| strsim::jaro_winkler(name, given);
     let nearest = known.max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    match nearest.filter(|name| likeness(name) > 0.75) {
+    match nearest.filter(|name| likeness(name) > 0.8) {
         Some(nearest) => format!("must be one of {list}; did you mean {nearest}?"),
         None => format!("must be one of {list}"),
     }

@@ -183,3 +183,63 @@ pub(crate) fn dimension(definition: &Definition, name: &str) -> Option<Dimension
         .copied()
         .find(|dimension| dimension.name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: &str = "organizations/default/incidents/018f0000-0000-7000-8000-000000000001";
+
+    fn event(subject: &str, after: Option<Incident>) -> Event {
+        let value = Snapshot { incident: after }.encode_to_vec();
+        Event {
+            subject: subject.to_owned(),
+            subject_revision: 3,
+            organization: "default".to_owned(),
+            occur_time: Some(timestamp(5)),
+            data: Some(prost_types::Any {
+                type_url: String::new(),
+                value,
+            }),
+            ..Event::default()
+        }
+    }
+
+    #[test]
+    fn references_become_slugs_and_the_impact_its_short_name() {
+        let after = Incident {
+            state: IncidentState::OnHold.into(),
+            service: "organizations/default/services/mail".to_owned(),
+            impact: Impact::Critical.into(),
+            ..Incident::default()
+        };
+        let fact = fact(&event(SUBJECT, Some(after))).unwrap().unwrap();
+        assert_eq!(
+            (fact.state, fact.revision, fact.occur_us),
+            (State::OnHold, 3, 5)
+        );
+        assert_eq!(
+            [fact.service, fact.team, fact.impact],
+            ["mail", "", "CRITICAL"]
+        );
+    }
+
+    #[test]
+    fn only_events_of_incidents_are_facts() {
+        let others = [
+            format!("{SUBJECT}/comments/018f0000-0000-7000-8000-000000000001"),
+            SUBJECT.replace("incidents", "problems"),
+            "organizations/default/tokens/1".to_owned(),
+            String::new(),
+        ];
+        for subject in others {
+            assert_eq!(fact(&event(&subject, None)), Ok(None), "{subject}");
+        }
+    }
+
+    #[test]
+    fn an_incident_without_a_state_stops_the_count_instead_of_spoiling_it() {
+        assert!(fact(&event(SUBJECT, None)).is_err());
+        assert!(fact(&event(SUBJECT, Some(Incident::default()))).is_err());
+    }
+}
