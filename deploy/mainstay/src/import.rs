@@ -2,6 +2,7 @@
 //! The whole file is read and judged before the first call, so that nothing of
 //! a bad file is written; then histories go out, a few calls at a time.
 
+use std::fs::File;
 use std::future::Future;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,10 @@ pub(crate) use report::Report;
 use history::{Words, count};
 use log::Log;
 use mapping::Mapping;
-use source::Source;
+use source::{Source, Unreadable};
+
+/// As long as a mapping may be; the largest sensible one is a fraction of it.
+const MAPPING_LIMIT: u64 = 1024 * 1024;
 
 /// What to import, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,12 +57,12 @@ pub(crate) struct ImportArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {
     /// The mapping cannot be read.
-    #[error("the mapping {path} cannot be read: {cause}")]
+    #[error("the mapping {path} cannot be read")]
     NoMapping {
         /// Its path.
         path: PathBuf,
         /// Why.
-        cause: std::io::Error,
+        source: std::io::Error,
     },
     /// Something in the mapping is wrong.
     #[error("the mapping {path} is wrong:\n{problems}")]
@@ -69,12 +73,12 @@ pub(crate) enum ImportError {
         problems: String,
     },
     /// The log cannot be read.
-    #[error("{path} cannot be imported: {problem}")]
+    #[error("{path} cannot be imported, nothing was sent")]
     Log {
         /// Its path.
         path: PathBuf,
         /// What is wrong, with the line.
-        problem: String,
+        source: Unreadable,
     },
     /// Names in the log have no slug, or would share one.
     #[error("nothing was sent, since names in {path} need a word in the mapping:\n{problems}")]
@@ -124,18 +128,21 @@ where
 }
 
 fn read_mapping(path: &Path) -> Result<Mapping, ImportError> {
-    let limit = count(mapping::SIZE_LIMIT);
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit).read_to_string(&mut text))
-        .map_err(|cause| ImportError::NoMapping {
-            path: path.to_owned(),
-            cause,
-        })?;
-    Mapping::parse(&text).map_err(|problems| ImportError::Mapping {
+    let wrong = |problems| ImportError::Mapping {
         path: path.to_owned(),
         problems,
-    })
+    };
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAPPING_LIMIT + 1).read_to_string(&mut text))
+        .map_err(|source| ImportError::NoMapping {
+            path: path.to_owned(),
+            source,
+        })?;
+    if count(text.len()) > MAPPING_LIMIT {
+        return Err(wrong(format!("it is longer than {MAPPING_LIMIT} bytes")));
+    }
+    Mapping::parse(&text).map_err(wrong)
 }
 
 /// Reads the whole log, and marks the incidents that are not to be sent.
@@ -150,9 +157,9 @@ fn read_log(
     let read = Source::open(path, mapping.delimiter, &bar)
         .and_then(|mut source| Log::read(&mut source, mapping, report));
     bar.finish_and_clear();
-    let mut log = read.map_err(|problem| ImportError::Log {
+    let mut log = read.map_err(|source| ImportError::Log {
         path: path.to_owned(),
-        problem: problem.to_string(),
+        source,
     })?;
     let words = Words::new(mapping, &log.pools).map_err(|problems| ImportError::Names {
         path: path.to_owned(),

@@ -13,8 +13,6 @@ use super::template::Template;
 
 /// The version of the format that this program reads.
 const VERSION: u32 = 1;
-/// As much of a mapping as is read; the largest sensible one is a fraction.
-pub(super) const SIZE_LIMIT: usize = 1024 * 1024;
 
 /// What stands in the file.
 #[derive(Debug, Deserialize)]

@@ -171,14 +171,6 @@ impl Report {
             (None, _) => ExitCode::from(LEFT_OUT),
         }
     }
-
-    /// The report as JSON for scripts, on one line.
-    ///
-    /// # Errors
-    /// None that could happen: every field has a form in JSON.
-    pub(crate) fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
-    }
 }
 
 impl fmt::Display for Report {

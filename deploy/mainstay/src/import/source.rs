@@ -24,8 +24,8 @@ const OTHERS: [(&[u8], &str); 5] = [
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
-    #[error("{0}")]
+pub(crate) enum Unreadable {
+    #[error("it cannot be opened")]
     Open(#[source] io::Error),
     #[error("it is a directory")]
     Directory,
@@ -33,12 +33,12 @@ pub(super) enum Unreadable {
     Empty,
     #[error("it is {0}; it must be UTF-8 text, plain or compressed by gzip")]
     Foreign(&'static str),
-    #[error("line {line}: {cause}")]
-    Read { line: u64, cause: io::Error },
+    #[error("line {line}: it cannot be read")]
+    Read { line: u64, source: io::Error },
     #[error("line {line}: the gzip data end here, too early: the file is truncated")]
     Truncated { line: u64 },
-    #[error("line {line}: the gzip data are damaged from here on: {cause}")]
-    Damaged { line: u64, cause: io::Error },
+    #[error("line {line}: the gzip data are damaged from here on")]
+    Damaged { line: u64, source: io::Error },
     #[error(
         "line {line}: the row is longer than {ROW_LIMIT} bytes (perhaps a quote is never closed)"
     )]
@@ -213,7 +213,7 @@ impl Records {
             let input = self
                 .input
                 .fill_buf()
-                .map_err(|cause| unreadable(self.gzip, self.line, cause))?;
+                .map_err(|source| unreadable(self.gzip, self.line, source))?;
             let (text, ends) = self.filled;
             let (result, read, written, ended) =
                 self.core
@@ -241,7 +241,7 @@ impl Records {
             let input = self
                 .input
                 .fill_buf()
-                .map_err(|cause| unreadable(self.gzip, self.line, cause))?;
+                .map_err(|source| unreadable(self.gzip, self.line, source))?;
             let ends = input
                 .iter()
                 .take_while(|byte| matches!(byte, b'\r' | b'\n'))
@@ -271,12 +271,12 @@ fn line_ends(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
-fn unreadable(gzip: bool, line: u64, cause: io::Error) -> Unreadable {
-    let early = cause.kind() == io::ErrorKind::UnexpectedEof;
+fn unreadable(gzip: bool, line: u64, source: io::Error) -> Unreadable {
+    let early = source.kind() == io::ErrorKind::UnexpectedEof;
     match gzip {
         true if early => Unreadable::Truncated { line },
-        true => Unreadable::Damaged { line, cause },
-        false => Unreadable::Read { line, cause },
+        true => Unreadable::Damaged { line, source },
+        false => Unreadable::Read { line, source },
     }
 }
 
