@@ -268,7 +268,7 @@ mod tests {
             ..ask("backlog_age")
         };
         assert_eq!(
-            refused(&by(&["team", "severity"])),
+            refused(&by(&["team", "colour"])),
             "group_by[1] must be one of service, team, impact"
         );
         assert_eq!(
