@@ -49,6 +49,7 @@ pub(crate) struct Engine<B> {
     shelves: Shelves,
     shapes: Shapes,
     forgot_us: i64,
+    planted: bool,
 }
 
 impl<B: Backend> Engine<B> {
@@ -78,6 +79,7 @@ impl<B: Backend> Engine<B> {
             shelves: Shelves::default(),
             shapes,
             forgot_us: 0,
+            planted: planted(),
         }
     }
 
@@ -104,7 +106,12 @@ impl<B: Backend> Engine<B> {
         let mut parts = vec![operations];
         while let Some(mut part) = parts.pop() {
             match self.commit(&mut part).await {
-                Ok(()) => part.into_iter().for_each(|op| op.answer()),
+                Ok(()) => {
+                    part.into_iter().for_each(|op| op.answer());
+                    if self.planted && let Err(fault) = self.backend.commit().await {
+                        tracing::error!(cause = %fault, "the planted bug has lost a batch");
+                    }
+                }
                 Err(fault) if part.len() == 1 => part.into_iter().for_each(|mut op| {
                     op.fail(&fault);
                     op.answer();
@@ -177,7 +184,9 @@ impl<B: Backend> Engine<B> {
                 .await?;
             self.move_heads(&made.ends).await?;
         }
-        self.backend.commit().await?;
+        if !self.planted {
+            self.backend.commit().await?;
+        }
         self.heads.advance(made.ends);
         Ok(made.events)
     }
@@ -344,6 +353,14 @@ impl<B: Backend> Engine<B> {
             Err(fault) => tracing::warn!(cause = %fault, "old request ids were not forgotten"),
         }
     }
+}
+
+/// Whether this debug build is to acknowledge before it commits: a bug planted
+/// so that the ledger harness can prove that it would find it. A release build
+/// has no such switch.
+fn planted() -> bool {
+    cfg!(debug_assertions)
+        && std::env::var_os("MAINSTAY_PLANT").is_some_and(|bug| bug == "ack_before_commit")
 }
 
 /// Operations with a request id that another one before them has wait for it.
