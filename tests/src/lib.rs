@@ -8,6 +8,7 @@ mod caller;
 pub mod contract;
 mod suite;
 mod tools;
+pub mod tree;
 
 pub use caller::{Bearer, Caller, Told, told};
 pub use suite::{Suite, binary, repository};
