@@ -4,18 +4,18 @@
 //!
 //! What is absent: any way to read a secret again.
 
-use mainstay_chassis::{Kind, Methods, Permit, Principal, Refusal};
-use mainstay_practice::{Call, Record as _, Store, Written};
-use mainstay_proto::mainstay::access::v1 as pb;
-use mainstay_proto::mainstay::error::v1::ErrorReason;
-use sea_orm::prelude::Uuid;
-use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use mainstay_chassis::{Methods, Permit, Principal, Refusal};
+use mainstay_practice::page::{Page, PageRequest, Reader};
+use mainstay_practice::{Call, Store, Written};
+use sea_orm::prelude::Uuid;
 use tokio_util::sync::CancellationToken;
 
 mod api;
 mod keyring;
+mod pages;
 mod roles;
 mod secret;
 pub mod token;
@@ -23,6 +23,7 @@ mod wire;
 
 pub use api::AccessApi;
 pub use keyring::Keyring;
+use pages::TOKENS;
 pub use roles::{Role, Roles};
 pub use secret::Secret;
 
@@ -85,22 +86,21 @@ impl Access {
     }
 
     /// A page of an organization's tokens, newest first.
-    pub(crate) async fn page(&self, permit: &Permit, size: i32, token: &str) -> Result<pb::ListTokensResponse, Refusal> {
+    pub(crate) async fn page(
+        &self,
+        permit: &Permit,
+        page_size: i32,
+        page_token: String,
+    ) -> Result<Page<token::Model>, Refusal> {
         let scope = self.store.scope(permit);
-        let size = u64::try_from(size).ok().filter(|size| *size > 0).unwrap_or(50);
-        let mut query = scope.find::<token::Model>().order_by_desc(token::Column::Id).limit(size + 1);
-        if !token.is_empty() {
-            let last = Uuid::parse_str(token).map_err(|_| invalid_page_token())?;
-            query = query.filter(token::Column::Id.lt(last));
-        }
-        let mut found = query.all(scope.connection()).await.map_err(Refusal::internal)?;
-        let more = found.len() > usize::try_from(size).unwrap_or(usize::MAX);
-        if more {
-            found.pop();
-        }
-        let last = found.last().filter(|_| more).map(|token| token.id().to_string());
-        let tokens = found.iter().map(token::Model::snapshot).collect();
-        Ok(pb::ListTokensResponse { tokens, next_page_token: last.unwrap_or_default() })
+        let reader = Reader {
+            organization: scope.organization(),
+            connection: scope.connection(),
+            now_us: self.store.clock().now_us(),
+        };
+        let parent = format!("organizations/{}", scope.organization());
+        let request = PageRequest { page_size, page_token, parent, ..PageRequest::default() };
+        TOKENS.page(scope.find::<token::Model>(), reader, &request).await
     }
 
     /// Revokes a token; whoever uses it is out once it is committed.
@@ -123,8 +123,4 @@ async fn settled<T: Send + 'static>(
 fn own_permit(organization: &str) -> Result<Permit, Refusal> {
     let permissions = Arc::new(BTreeSet::from([MANAGE.to_owned()]));
     Principal::new("services/gateway", organization, permissions, CancellationToken::new()).permit(MANAGE)
-}
-
-fn invalid_page_token() -> Refusal {
-    Refusal::new(Kind::Invalid, ErrorReason::PageTokenInvalid, "page_token is none of ours: begin at the first page")
 }

@@ -1,9 +1,13 @@
 //! The one public door: identity, authorisation, limits, protocols, routing,
 //! merged events, aggregated metrics.
 
+pub mod access;
 pub mod door;
 pub mod front;
-pub mod access;
+pub mod gateway;
+pub mod merge;
 pub mod metrics;
 pub mod migrations;
-pub mod merge;
+pub mod practices;
+
+pub use gateway::{Gateway, GatewayError, GatewaySettings, Neighbour};

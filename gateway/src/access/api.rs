@@ -47,8 +47,11 @@ impl AccessService for AccessApi {
         let permit = permit(&request)?;
         let asked = request.into_inner();
         name::parent(&asked.parent, permit.organization())?;
-        let page = self.access.page(&permit, asked.page_size, &asked.page_token).await?;
-        Ok(Response::new(page))
+        let page = self.access.page(&permit, asked.page_size, asked.page_token).await?;
+        Ok(Response::new(pb::ListTokensResponse {
+            tokens: page.records.iter().map(token::Model::snapshot).collect(),
+            next_page_token: page.next_page_token,
+        }))
     }
 
     async fn revoke_token(

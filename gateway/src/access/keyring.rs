@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use mainstay_chassis::{Clock, Principal, Refusal};
+use mainstay_chassis::{Clock, Principal};
 use mainstay_practice::Record as _;
 use sea_orm::prelude::Uuid;
 use tokio_util::sync::CancellationToken;
 
 use super::secret::{self, Digest};
 use super::{Roles, token};
+use crate::front::Authenticator;
 
 /// The tokens that work.
 #[derive(Clone, Debug)]
@@ -50,14 +51,12 @@ impl Keyring {
 
     /// Who acts by a secret. An unknown, an expired and a revoked one are told
     /// apart in no way: whoever tries secrets learns nothing.
-    pub fn principal(&self, secret: &str) -> Result<Principal, Refusal> {
+    pub fn principal(&self, secret: &str) -> Option<Principal> {
         let digest = secret::digest(secret);
         let keys = self.read();
-        let key = keys.by_secret.get(&digest).ok_or_else(Refusal::unauthenticated)?;
-        match key.expire_us.is_some_and(|expire_us| expire_us <= self.0.clock.now_us()) {
-            true => Err(Refusal::unauthenticated()),
-            false => Ok(key.principal.clone()),
-        }
+        let key = keys.by_secret.get(&digest)?;
+        let expired = key.expire_us.is_some_and(|expire_us| expire_us <= self.0.clock.now_us());
+        (!expired).then(|| key.principal.clone())
     }
 
     /// Takes in a token as it is now: one that works is added, any other goes,
@@ -131,6 +130,12 @@ impl Keyring {
     }
 }
 
+impl Authenticator for Keyring {
+    fn authenticate(&self, secret: &str) -> Option<Principal> {
+        self.principal(secret)
+    }
+}
+
 /// The time until an instant; none when it has come.
 fn left(until_us: i64, now_us: i64) -> Option<Duration> {
     u64::try_from(until_us.saturating_sub(now_us)).ok().filter(|left| *left > 0).map(Duration::from_micros)
@@ -179,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn garbage_is_refused() {
         let Stage { ring, .. } = stage();
-        assert_eq!(ring.principal("mst_garbage").unwrap_err(), Refusal::unauthenticated());
+        assert!(ring.principal("mst_garbage").is_none());
     }
 
     #[tokio::test]
@@ -191,16 +196,16 @@ mod tests {
         token.revoke(&moment());
         ring.learn(&token);
         assert!(principal.ended().is_cancelled());
-        assert!(ring.principal(secret.reveal()).is_err());
+        assert!(ring.principal(secret.reveal()).is_none());
     }
 
     #[tokio::test]
     async fn expiry_refuses_at_once_by_the_clock() {
         let (Stage { ring, now }, secret) = (stage(), Secret::generate().unwrap());
         ring.learn(&token(&secret, Some(60_000_000)));
-        assert!(ring.principal(secret.reveal()).is_ok() && ring.holds("incident.read"));
+        assert!(ring.principal(secret.reveal()).is_some() && ring.holds("incident.read"));
         now.store(60_000_000, Ordering::SeqCst);
-        assert!(ring.principal(secret.reveal()).is_err() && !ring.holds("incident.read"));
+        assert!(ring.principal(secret.reveal()).is_none() && !ring.holds("incident.read"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -136,7 +136,7 @@ impl Model {
         Digest::try_from(self.secret_hash.as_slice()).ok()
     }
 
-    /// The token on the wire, without its etag, which an event does not hold.
+    /// The token on the wire.
     pub(crate) fn snapshot(&self) -> pb::Token {
         pb::Token {
             name: self.name(),

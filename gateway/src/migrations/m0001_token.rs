@@ -32,11 +32,11 @@ impl MigrationTrait for Migration {
             .to_owned();
         manager.create_table(table).await?;
         let newest = Index::create()
-            .name("ux_token_organization")
+            .name("ix_token_newest")
             .table("token")
             .col("organization")
+            .col("create_us")
             .col("id")
-            .unique()
             .to_owned();
         manager.create_index(newest).await
     }

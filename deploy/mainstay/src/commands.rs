@@ -1,0 +1,9 @@
+//! The commands beside the server, one module each.
+
+pub(crate) mod contract;
+pub(crate) mod import;
+pub(crate) mod metrics;
+pub(crate) mod practice;
+pub(crate) mod token;
+pub(crate) mod verify;
+pub(crate) mod watch;

@@ -1,0 +1,130 @@
+//! The folder of the data: one process at a time, and for its owner only.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+/// The folder, held for this process until it is dropped.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+    _temporary: Option<TempDir>,
+}
+
+impl DataFolder {
+    /// Takes a folder, making it when there is none.
+    pub(crate) fn take(path: &Path) -> anyhow::Result<Self> {
+        private_folder(path).with_context(|| format!("making the data folder {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path)?, _temporary: None })
+    }
+
+    /// A folder that goes when this is dropped.
+    pub(crate) fn temporary() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("mainstay-").tempdir().context("making a temporary folder")?;
+        let lock = lock(folder.path())?;
+        Ok(Self { path: folder.path().to_owned(), _lock: lock, _temporary: Some(folder) })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the administrator's token is.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.path.join("admin.token")
+    }
+
+    /// Keeps a secret in a file that only the owner can read, whole or not at
+    /// all: a process that is killed here leaves no half of one.
+    pub(crate) fn keep(&self, file: &Path, secret: &str) -> anyhow::Result<()> {
+        let write = || {
+            let mut draft = tempfile::NamedTempFile::new_in(&self.path)?;
+            writeln!(draft, "{secret}")?;
+            draft.as_file().sync_all()?;
+            draft.persist(file).map_err(|error| error.error)
+        };
+        write().map(drop).with_context(|| format!("writing {}", file.display()))
+    }
+}
+
+/// Takes the folder's lock; the system gives it back when the process ends,
+/// however it does.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+    let mut file = opened.with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            bail!(
+                "the data in {} is in use by another process (id {}): stop it, or choose another folder with --data",
+                folder.display(),
+                holder.trim()
+            );
+        }
+        Err(TryLockError::Error(cause)) => return Err(cause).with_context(|| format!("locking {}", path.display())),
+    }
+    // For the message above; the lock does not depend on it.
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_taken_once_and_free_again_afterwards() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("data");
+        let first = DataFolder::take(&path).unwrap();
+        let refusal = DataFolder::take(&path).unwrap_err().to_string();
+        let id = std::process::id();
+        assert!(refusal.contains("in use by another process") && refusal.contains(&format!("id {id}")), "{refusal}");
+        drop(first);
+        DataFolder::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_temporary_folder_goes_at_the_end() {
+        let folder = DataFolder::temporary().unwrap();
+        let path = folder.path().to_owned();
+        assert!(path.is_dir());
+        drop(folder);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_kept_secret_is_for_its_owner_only() {
+        let folder = DataFolder::temporary().unwrap();
+        folder.keep(&folder.token_file(), "one").unwrap();
+        folder.keep(&folder.token_file(), "two").unwrap();
+        assert_eq!(std::fs::read_to_string(folder.token_file()).unwrap(), "two\n");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(folder.token_file()).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+}

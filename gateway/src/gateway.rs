@@ -1,0 +1,172 @@
+//! The gateway put together: its store, what it serves itself, and the front
+//! before it and the practices.
+
+use std::sync::Arc;
+
+use mainstay_chassis::health::Health;
+use mainstay_chassis::{Methods, Peer, Refusal, reflection};
+use mainstay_practice::{EventApi, Store, StoreError, StoreSettings, follow};
+use mainstay_proto::mainstay::access::v1::access_service_server::AccessServiceServer;
+use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
+use mainstay_proto::mainstay::metrics::v1::metric_service_server::MetricServiceServer;
+use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::access::{Access, AccessApi};
+use crate::door::Door;
+use crate::front::{Front, Limits};
+use crate::merge::MergedEvents;
+use crate::metrics::{MetricApi, Metrics};
+use crate::migrations::Migrator;
+use crate::practices::Practices;
+
+/// The gateway's name among the services.
+pub const NAME: &str = "gateway";
+
+/// The packages that the gateway serves itself, or merges from its peers.
+const PACKAGES: [&str; 7] = [
+    "mainstay.access.v1",
+    "mainstay.event.v1",
+    "mainstay.metrics.v1",
+    "mainstay.practice.v1",
+    "grpc.health.v1",
+    "grpc.reflection.v1",
+    "grpc.reflection.v1alpha",
+];
+
+/// Largest response, in bytes.
+const RESPONSE: usize = 4 << 20;
+
+/// A practice behind the gateway.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Its name, such as `incident`.
+    pub name: &'static str,
+    /// The proto packages that are its own.
+    pub packages: &'static [&'static str],
+    /// How it is called.
+    pub peer: Peer,
+}
+
+/// What the gateway allows.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewaySettings {
+    /// What the front allows.
+    pub limits: Limits,
+    /// Whether clients may ask for the contract by reflection.
+    pub reflection: bool,
+}
+
+/// Why the gateway cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Its store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its store cannot be read.
+    #[error("the gateway's store cannot be read: {0}")]
+    Unreadable(#[from] Refusal),
+    /// The contract cannot be told by reflection.
+    #[error("the contract cannot be told by reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// The gateway.
+pub struct Gateway {
+    store: Store,
+    access: Access,
+    health: Health,
+    front: Front,
+    followers: TaskTracker,
+}
+
+impl Gateway {
+    /// Opens the gateway before its neighbours, and begins to follow them.
+    /// Health says that nothing is served until [`Gateway::ready`].
+    pub async fn open(
+        stores: StoreSettings,
+        neighbours: Vec<Neighbour>,
+        settings: GatewaySettings,
+    ) -> Result<Self, GatewayError> {
+        let methods = Methods::of(mainstay_proto::descriptors());
+        let store = Store::open::<Migrator>(NAME, stores).await?;
+        let access = Access::open(store.clone(), &methods).await?;
+        let metrics = Metrics::open(store.clone()).await?;
+        let followers = TaskTracker::new();
+        for neighbour in neighbours.iter().filter(|neighbour| neighbour.name == Metrics::SOURCE) {
+            followers.spawn(follow::follow(store.clone(), neighbour.name, neighbour.peer.clone(), metrics.counter()));
+        }
+        followers.close();
+        let services = methods.iter().map(|method| method.descriptor.parent_service().full_name().to_owned());
+        let health = Health::new(services, store.drain().clone());
+        let own = Parts { store: &store, access: &access, metrics, health: &health };
+        let own = Peer::new(own.routes(&neighbours, &methods, settings.reflection)?, methods.clone());
+        let peers = peers(&own, &neighbours);
+        let door = Door::new(mainstay_proto::descriptors().clone(), &methods, peers);
+        let front = Front::new(methods, Arc::new(access.keyring().clone()), settings.limits, door);
+        Ok(Self { store, access, health, front, followers })
+    }
+
+    /// What is to be served.
+    pub fn front(&self) -> Front {
+        self.front.clone()
+    }
+
+    /// Who may call.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Says by health that everything is served.
+    pub fn ready(&self) {
+        self.health.set_all(true);
+    }
+
+    /// Waits for the followers, which end by the drain, and closes the store.
+    pub async fn close(&self) {
+        self.followers.wait().await;
+        self.store.close().await;
+    }
+}
+
+/// What the gateway's own routes are made of.
+struct Parts<'a> {
+    store: &'a Store,
+    access: &'a Access,
+    metrics: Metrics,
+    health: &'a Health,
+}
+
+impl Parts<'_> {
+    fn routes(
+        self,
+        neighbours: &[Neighbour],
+        methods: &Methods,
+        reflected: bool,
+    ) -> Result<Routes, tonic_reflection::server::Error> {
+        let own_log = Routes::new(EventServiceServer::new(EventApi::new(self.store.clone())));
+        let own_log = (NAME, Peer::new(own_log, methods.clone()));
+        let logs = neighbours.iter().map(|neighbour| (neighbour.name, neighbour.peer.clone()));
+        let events = MergedEvents::new(logs.chain([own_log]));
+        let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
+        let practices = Practices::new(peers, self.access.keyring().roles().clone());
+        let routes = Routes::new(AccessServiceServer::new(AccessApi::new(self.access.clone())))
+            .add_service(EventServiceServer::new(events).max_encoding_message_size(RESPONSE))
+            .add_service(MetricServiceServer::new(MetricApi::new(self.metrics)).max_encoding_message_size(RESPONSE))
+            .add_service(PracticeServiceServer::new(practices).max_encoding_message_size(RESPONSE))
+            .add_service(self.health.server());
+        match reflected {
+            true => reflection::reflected(routes),
+            false => Ok(routes),
+        }
+    }
+}
+
+/// Who serves which package.
+fn peers(own: &Peer, neighbours: &[Neighbour]) -> Vec<(String, Peer)> {
+    let theirs = neighbours.iter().flat_map(|neighbour| {
+        neighbour.packages.iter().map(|package| ((*package).to_owned(), neighbour.peer.clone()))
+    });
+    theirs.chain(PACKAGES.map(|package| (package.to_owned(), own.clone()))).collect()
+}
