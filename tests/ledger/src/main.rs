@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use mainstay_ledger::check::{Violation, check};
-use mainstay_ledger::run::{Run, Settings, run, summary};
+use mainstay_ledger::run::{Run, Settings, run};
 use mainstay_ledger::strace;
+use mainstay_ledger::summary::summary;
 
 /// What switches the planted fault on, in a server built with the feature `planted`.
 const PLANT: (&str, &str) = ("MAINSTAY_PLANT", "ack_before_commit");

@@ -64,93 +64,94 @@ fn one(
     let label = account.label();
     if rows.len() > 1 {
         let places: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-        found.add(
-            Kind::Doubled,
-            format!("{label} is in the log at {places:?}"),
-        );
+        let text = format!("{label} is in the log at {places:?}");
+        found.add(Kind::Doubled, text);
     }
     if keys.len() > 1 {
-        found.add(
-            Kind::Doubled,
-            format!("{label} has its request id kept {} times", keys.len()),
-        );
+        let text = format!("{label} has its request id kept {} times", keys.len());
+        found.add(Kind::Doubled, text);
     }
-    let idle = rows.is_empty() && account.verb == Verb::Hold;
-    match (account.verdict(), rows.first(), keys.first()) {
-        (Verdict::Done(name, revision), Some(row), _)
+    if let Some((kind, text)) = verdict(account, rows.first(), keys.first()) {
+        found.add(kind, format!("{label} {text}"));
+    }
+    if let Some(row) = rows.first()
+        && row.event_type != account.verb.event_type()
+    {
+        let text = format!("{label} led to {} at {}", row.event_type, row.seq);
+        found.add(Kind::Differs, text);
+    }
+    if let Some(key) = keys.first() {
+        kept(account, rows.first(), key, places, found);
+    }
+}
+
+/// What was told about an operation against whether it is there.
+fn verdict(
+    account: &Account,
+    row: Option<&&LogRow>,
+    key: Option<&&RequestRow>,
+) -> Option<(Kind, String)> {
+    let may_be_idle = account.verb == Verb::Hold;
+    match (account.verdict(), row, key) {
+        (Verdict::Done(name, _), _, None) => Some((
+            Kind::Lost,
+            format!("was acknowledged for {name}, and its request id is not kept"),
+        )),
+        (Verdict::Done(name, _), None, Some(_)) if !may_be_idle => Some((
+            Kind::Lost,
+            format!("was acknowledged for {name}, and has no event"),
+        )),
+        (Verdict::Done(name, revision), Some(row), Some(_))
             if (&*row.subject, row.revision) != (name, revision) =>
         {
             let text = format!(
-                "{label} was answered with {name} at {revision}, but event {} is {} at {}",
+                "was answered with {name} at {revision}, but event {} is {} at {}",
                 row.seq, row.subject, row.revision
             );
-            found.add(Kind::Differs, text);
+            Some((Kind::Differs, text))
         }
-        (Verdict::Done(name, _), None, Some(_)) if !idle => {
-            found.add(
-                Kind::Lost,
-                format!("{label} was acknowledged for {name}, and has no event"),
-            );
-        }
-        (Verdict::Done(name, _), _, None) => {
-            found.add(
-                Kind::Lost,
-                format!("{label} was acknowledged for {name}, and its request id is not kept"),
-            );
-        }
-        (Verdict::Refused, Some(row), _) => {
-            found.add(
-                Kind::Phantom,
-                format!("{label} was refused, and is in the log at {}", row.seq),
-            );
-        }
-        (Verdict::Refused, None, Some(_)) => {
-            found.add(
-                Kind::Phantom,
-                format!("{label} was refused, and its request id is kept"),
-            );
-        }
-        (Verdict::Open, Some(row), None) => {
-            let text = format!(
-                "{label} is in the log at {} without its request id",
-                row.seq
-            );
-            found.add(Kind::Lost, text);
-        }
-        (Verdict::Open, None, Some(_)) if !idle => {
-            found.add(
-                Kind::Lost,
-                format!("{label} has its request id kept, but no event"),
-            );
-        }
-        (Verdict::Done(..) | Verdict::Open | Verdict::Refused, _, _) => {}
+        (Verdict::Refused, Some(row), _) => Some((
+            Kind::Phantom,
+            format!("was refused, and is in the log at {}", row.seq),
+        )),
+        (Verdict::Refused, None, Some(_)) => Some((
+            Kind::Phantom,
+            "was refused, and its request id is kept".to_owned(),
+        )),
+        (Verdict::Open, Some(row), None) => Some((
+            Kind::Lost,
+            format!("is in the log at {} without its request id", row.seq),
+        )),
+        (Verdict::Open, None, Some(_)) if !may_be_idle => Some((
+            Kind::Lost,
+            "has its request id kept, but no event".to_owned(),
+        )),
+        (Verdict::Done(..) | Verdict::Open | Verdict::Refused, _, _) => None,
     }
-    if let Some(row) = rows
-        .first()
-        .filter(|row| row.event_type != account.verb.event_type())
-    {
-        found.add(
-            Kind::Differs,
-            format!("{label} led to {} at {}", row.event_type, row.seq),
-        );
-    }
-    let Some(key) = keys.first() else { return };
+}
+
+/// A request id against its request and its event; that of an operation which
+/// changed nothing leads to an event of somebody else.
+fn kept(
+    account: &Account,
+    row: Option<&&LogRow>,
+    key: &RequestRow,
+    places: &HashSet<(Uuid, i64)>,
+    found: &mut Findings,
+) {
+    let label = account.label();
     if key.digest != account.digest {
-        found.add(
-            Kind::Differs,
-            format!("{label} is kept with the digest of another request"),
-        );
+        let text = format!("{label} is kept with the digest of another request");
+        found.add(Kind::Differs, text);
     }
     let leads_to = (key.record_id, key.revision);
-    let right = match rows.first() {
+    let right = match row {
         Some(row) => leads_to == (row.record_id, row.revision),
         None => places.contains(&leads_to),
     };
     if !right {
-        let text = format!(
-            "the request id of {label} leads to {} at {}",
-            key.record_id, key.revision
-        );
+        let (record, revision) = leads_to;
+        let text = format!("the request id of {label} leads to {record} at {revision}");
         found.add(Kind::Differs, text);
     }
 }
