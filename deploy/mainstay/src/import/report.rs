@@ -38,8 +38,10 @@ pub(crate) struct Report {
     pub(crate) facts_sent: u64,
     /// Facts that were written as events.
     pub(crate) facts_written: u64,
-    /// Facts that change nothing.
+    /// Facts that change nothing, sent or not.
     pub(crate) facts_idle: u64,
+    /// Facts that were there already.
+    pub(crate) facts_known: u64,
     /// Rows in which something is wrong.
     pub(crate) rejected_rows: u64,
     /// The first of them.
@@ -93,6 +95,15 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
+/// A history that was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// The line of its first row.
+    pub(super) line: u64,
+    /// How many facts it has.
+    pub(super) facts: u64,
+}
+
 impl Report {
     /// Takes in a row in which something is wrong.
     pub(super) fn reject(&mut self, rejection: Rejection) {
@@ -118,10 +129,16 @@ impl Report {
         }
     }
 
-    /// Takes in what the server says of a history whose first row is on a line.
-    pub(super) fn take(&mut self, line: u64, result: pb::ImportResult) {
-        self.facts_written += u64::try_from(result.written_facts).unwrap_or_default();
-        self.facts_idle += u64::try_from(result.idle_facts).unwrap_or_default();
+    /// Takes in what the server says of a history.
+    pub(super) fn take(&mut self, sent: Sent, result: pb::ImportResult) {
+        let written = u64::try_from(result.written_facts).unwrap_or_default();
+        let idle = u64::try_from(result.idle_facts).unwrap_or_default();
+        self.facts_sent += sent.facts;
+        self.facts_written += written;
+        self.facts_idle += idle;
+        if result.outcome() != pb::ImportOutcome::Refused {
+            self.facts_known += sent.facts.saturating_sub(written + idle);
+        }
         match result.outcome() {
             pb::ImportOutcome::Created => self.created += 1,
             pb::ImportOutcome::Extended => self.extended += 1,
@@ -136,7 +153,7 @@ impl Report {
                         ..
                     } = result;
                     self.refusals.push(Refused {
-                        line,
+                        line: sent.line,
                         key,
                         reason,
                         message,
@@ -149,6 +166,10 @@ impl Report {
     /// Puts what is listed into an order that does not depend on the calls'.
     pub(super) fn finish(&mut self, took: Duration) {
         let sent = self.created + self.extended + self.unchanged + self.refused;
+        if self.error.is_none() && sent + self.rejected != self.incidents {
+            self.error =
+                Some("the server did not say of every incident what became of it".to_owned());
+        }
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
         self.seconds = took.as_secs_f64();
         self.incidents_per_second = sent * 1000 / millis;
@@ -197,14 +218,13 @@ impl fmt::Display for Report {
                 format!("  {name:<10}{:>12}  {note}", grouped(number)).trim_end()
             )?;
         }
-        let (sent, written, idle) = (
-            grouped(self.facts_sent),
-            grouped(self.facts_written),
-            grouped(self.facts_idle),
-        );
         writeln!(
             f,
-            "Facts: {sent} sent, {written} written, {idle} change nothing"
+            "Facts: {} sent, {} written, {} there already, {} change nothing",
+            grouped(self.facts_sent),
+            grouped(self.facts_written),
+            grouped(self.facts_known),
+            grouped(self.facts_idle),
         )?;
         self.write_problems(f)?;
         let (incidents, facts) = (

@@ -16,7 +16,7 @@ use tonic_types::StatusExt;
 
 use super::history::{Words, count};
 use super::log::Incident;
-use super::report::Report;
+use super::report::{Report, Sent};
 
 /// As many histories as a call may have.
 const BATCH: usize = 100;
@@ -70,18 +70,16 @@ where
             histories: batch.histories,
             validate_only: manner.dry_run,
         };
-        let (lines, facts) = (batch.lines, batch.facts);
-        let call = &call;
-        async move { (lines, facts, deliver(call, request).await) }
+        let (sent, call) = (batch.sent, &call);
+        async move { (sent, deliver(call, request).await) }
     });
     let mut answers = std::pin::pin!(calls.buffer_unordered(manner.in_flight));
-    while let Some((lines, facts, answer)) = answers.next().await {
-        bar.inc(count(lines.len()));
+    while let Some((sent, answer)) = answers.next().await {
+        bar.inc(count(sent.len()));
         match answer {
             Ok(response) => {
-                report.facts_sent += facts;
-                for (line, result) in lines.into_iter().zip(response.results) {
-                    report.take(line, result);
+                for (sent, result) in sent.into_iter().zip(response.results) {
+                    report.take(sent, result);
                 }
             }
             Err(status) => {
@@ -142,17 +140,15 @@ fn pause(status: &Status, attempt: u32) -> Option<Duration> {
 #[derive(Default)]
 struct Batch {
     histories: Vec<pb::IncidentHistory>,
-    /// The line of the first row of each.
-    lines: Vec<u64>,
-    facts: u64,
+    sent: Vec<Sent>,
     bytes: usize,
 }
 
 impl Batch {
     fn add(&mut self, line: u64, history: pb::IncidentHistory) {
         self.bytes += history.encoded_len();
-        self.facts += count(history.facts.len());
-        self.lines.push(line);
+        let facts = count(history.facts.len());
+        self.sent.push(Sent { line, facts });
         self.histories.push(history);
     }
 }

@@ -363,10 +363,8 @@ async fn again_changes_nothing_and_a_longer_log_extends() {
             .all(|call| (1..=100).contains(&call.histories.len()))
     );
     let again = imported(&many(250), &desk).await;
-    assert_eq!(
-        (again.created, again.unchanged, again.facts_written),
-        (0, 250, 0)
-    );
+    assert_eq!((again.created, again.unchanged), (0, 250));
+    assert_eq!((again.facts_written, again.facts_known), (0, 250));
     let longer = format!(
         "{}K-7,2024-01-02T00:00:00Z,Done,,Low,mail,a,ann,x\n",
         many(250)
@@ -549,4 +547,21 @@ async fn a_mapping_that_is_not_there_or_wrong_is_told() {
     files.args.mapping = files.folder.path().join("none.yaml");
     let error = files.import(&desk).await.unwrap_err().to_string();
     assert!(error.contains("none.yaml cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_for_every_history_is_found_out() {
+    let files = Files::new(MAPPING, &format!("{HEADER}{}", many(2)));
+    let desk = Desk::default();
+    let call = |request| {
+        let mut answer = desk.answer(request).map(Response::into_inner);
+        if let Ok(response) = &mut answer {
+            response.results.pop();
+        }
+        ready(answer.map(Response::new))
+    };
+    let report = run(&files.args, call, |status| status.message().to_owned())
+        .await
+        .unwrap();
+    assert_eq!((report.created, report.exit_code()), (1, ExitCode::FAILURE));
 }
