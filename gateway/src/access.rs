@@ -41,7 +41,11 @@ impl Access {
     /// The access kept in a store, with all its tokens on the ring.
     pub async fn open(store: Store, methods: &Methods) -> Result<Self, Refusal> {
         let keyring = Keyring::new(Roles::over(methods), store.clock().clone());
-        store.rows::<token::Entity>().await?.iter().for_each(|token| keyring.learn(token));
+        store
+            .rows::<token::Entity>()
+            .await?
+            .iter()
+            .for_each(|token| keyring.learn(token));
         Ok(Self { store, keyring })
     }
 
@@ -58,7 +62,11 @@ impl Access {
     /// Makes an administrator's token for a secret that the owner of the data
     /// has put where only he can read it.
     pub async fn install(&self, organization: &str, secret: &Secret) -> Result<(), Refusal> {
-        let draft = token::Draft { account: "administrator".to_owned(), role: Role::Administrator, expire_us: None };
+        let draft = token::Draft {
+            account: "administrator".to_owned(),
+            role: Role::Administrator,
+            expire_us: None,
+        };
         let call = Call {
             permit: own_permit(organization)?,
             request: None,
@@ -82,7 +90,14 @@ impl Access {
         let organization = call.organization().to_owned();
         let build = move |moment: &_| token::Model::create(&organization, &draft, &digest, moment);
         let access = self.clone();
-        settled(async move { access.store.create(call, build).await.inspect(|made| access.keyring.learn(&made.record)) }).await
+        settled(async move {
+            access
+                .store
+                .create(call, build)
+                .await
+                .inspect(|made| access.keyring.learn(&made.record))
+        })
+        .await
     }
 
     /// A page of an organization's tokens, newest first.
@@ -99,15 +114,33 @@ impl Access {
             now_us: self.store.clock().now_us(),
         };
         let parent = format!("organizations/{}", scope.organization());
-        let request = PageRequest { page_size, page_token, parent, ..PageRequest::default() };
-        TOKENS.page(scope.find::<token::Model>(), reader, &request).await
+        let request = PageRequest {
+            page_size,
+            page_token,
+            parent,
+            ..PageRequest::default()
+        };
+        TOKENS
+            .page(scope.find::<token::Model>(), reader, &request)
+            .await
     }
 
     /// Revokes a token; whoever uses it is out once it is committed.
-    pub(crate) async fn revoke(&self, call: Call, id: Uuid) -> Result<Written<token::Model>, Refusal> {
+    pub(crate) async fn revoke(
+        &self,
+        call: Call,
+        id: Uuid,
+    ) -> Result<Written<token::Model>, Refusal> {
         let access = self.clone();
         let decide = |token: &mut token::Model, moment: &_| Ok(token.revoke(moment));
-        settled(async move { access.store.act(call, id, decide).await.inspect(|done| access.keyring.learn(&done.record)) }).await
+        settled(async move {
+            access
+                .store
+                .act(call, id, decide)
+                .await
+                .inspect(|done| access.keyring.learn(&done.record))
+        })
+        .await
     }
 }
 
@@ -122,5 +155,11 @@ async fn settled<T: Send + 'static>(
 /// The gateway's own right to make the first token of an organization.
 fn own_permit(organization: &str) -> Result<Permit, Refusal> {
     let permissions = Arc::new(BTreeSet::from([MANAGE.to_owned()]));
-    Principal::new("services/gateway", organization, permissions, CancellationToken::new()).permit(MANAGE)
+    Principal::new(
+        "services/gateway",
+        organization,
+        permissions,
+        CancellationToken::new(),
+    )
+    .permit(MANAGE)
 }

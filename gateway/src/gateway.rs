@@ -94,18 +94,47 @@ impl Gateway {
         let access = Access::open(store.clone(), &methods).await?;
         let metrics = Metrics::open(store.clone()).await?;
         let followers = TaskTracker::new();
-        for neighbour in neighbours.iter().filter(|neighbour| neighbour.name == Metrics::SOURCE) {
-            followers.spawn(follow::follow(store.clone(), neighbour.name, neighbour.peer.clone(), metrics.counter()));
+        for neighbour in neighbours
+            .iter()
+            .filter(|neighbour| neighbour.name == Metrics::SOURCE)
+        {
+            followers.spawn(follow::follow(
+                store.clone(),
+                neighbour.name,
+                neighbour.peer.clone(),
+                metrics.counter(),
+            ));
         }
         followers.close();
-        let services = methods.iter().map(|method| method.descriptor.parent_service().full_name().to_owned());
+        let services = methods
+            .iter()
+            .map(|method| method.descriptor.parent_service().full_name().to_owned());
         let health = Health::new(services, store.drain().clone());
-        let own = Parts { store: &store, access: &access, metrics, health: &health };
-        let own = Peer::new(own.routes(&neighbours, &methods, settings.reflection)?, methods.clone());
+        let own = Parts {
+            store: &store,
+            access: &access,
+            metrics,
+            health: &health,
+        };
+        let own = Peer::new(
+            own.routes(&neighbours, &methods, settings.reflection)?,
+            methods.clone(),
+        );
         let peers = peers(&own, &neighbours);
         let door = Door::new(mainstay_proto::descriptors().clone(), &methods, peers);
-        let front = Front::new(methods, Arc::new(access.keyring().clone()), settings.limits, door);
-        Ok(Self { store, access, health, front, followers })
+        let front = Front::new(
+            methods,
+            Arc::new(access.keyring().clone()),
+            settings.limits,
+            door,
+        );
+        Ok(Self {
+            store,
+            access,
+            health,
+            front,
+            followers,
+        })
     }
 
     /// What is to be served.
@@ -147,15 +176,22 @@ impl Parts<'_> {
     ) -> Result<Routes, tonic_reflection::server::Error> {
         let own_log = Routes::new(EventServiceServer::new(EventApi::new(self.store.clone())));
         let own_log = (NAME, Peer::new(own_log, methods.clone()));
-        let logs = neighbours.iter().map(|neighbour| (neighbour.name, neighbour.peer.clone()));
+        let logs = neighbours
+            .iter()
+            .map(|neighbour| (neighbour.name, neighbour.peer.clone()));
         let events = MergedEvents::new(logs.chain([own_log]));
         let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
         let practices = Practices::new(peers, self.access.keyring().roles().clone());
-        let routes = Routes::new(AccessServiceServer::new(AccessApi::new(self.access.clone())))
-            .add_service(EventServiceServer::new(events).max_encoding_message_size(RESPONSE))
-            .add_service(MetricServiceServer::new(MetricApi::new(self.metrics)).max_encoding_message_size(RESPONSE))
-            .add_service(PracticeServiceServer::new(practices).max_encoding_message_size(RESPONSE))
-            .add_service(self.health.server());
+        let routes = Routes::new(AccessServiceServer::new(AccessApi::new(
+            self.access.clone(),
+        )))
+        .add_service(EventServiceServer::new(events).max_encoding_message_size(RESPONSE))
+        .add_service(
+            MetricServiceServer::new(MetricApi::new(self.metrics))
+                .max_encoding_message_size(RESPONSE),
+        )
+        .add_service(PracticeServiceServer::new(practices).max_encoding_message_size(RESPONSE))
+        .add_service(self.health.server());
         match reflected {
             true => reflection::reflected(routes),
             false => Ok(routes),
@@ -166,7 +202,12 @@ impl Parts<'_> {
 /// Who serves which package.
 fn peers(own: &Peer, neighbours: &[Neighbour]) -> Vec<(String, Peer)> {
     let theirs = neighbours.iter().flat_map(|neighbour| {
-        neighbour.packages.iter().map(|package| ((*package).to_owned(), neighbour.peer.clone()))
+        neighbour
+            .packages
+            .iter()
+            .map(|package| ((*package).to_owned(), neighbour.peer.clone()))
     });
-    theirs.chain(PACKAGES.map(|package| (package.to_owned(), own.clone()))).collect()
+    theirs
+        .chain(PACKAGES.map(|package| (package.to_owned(), own.clone())))
+        .collect()
 }

@@ -21,7 +21,10 @@ pub struct Practices {
 impl Practices {
     /// The practices that these peers serve.
     pub fn new(peers: impl IntoIterator<Item = Peer>, roles: Roles) -> Self {
-        Self { peers: peers.into_iter().collect(), roles }
+        Self {
+            peers: peers.into_iter().collect(),
+            roles,
+        }
     }
 
     /// All of them, in the order of the peers.
@@ -30,8 +33,16 @@ impl Practices {
         for peer in &self.peers {
             let mut request = Request::new(pb::ListPracticesRequest {});
             request.extensions_mut().insert(principal.clone());
-            let reply = PracticeServiceClient::new(peer.clone()).list_practices(request).await?;
-            practices.extend(reply.into_inner().practices.into_iter().map(|practice| self.complete(practice)));
+            let reply = PracticeServiceClient::new(peer.clone())
+                .list_practices(request)
+                .await?;
+            practices.extend(
+                reply
+                    .into_inner()
+                    .practices
+                    .into_iter()
+                    .map(|practice| self.complete(practice)),
+            );
         }
         Ok(practices)
     }
@@ -40,14 +51,26 @@ impl Practices {
     fn complete(&self, mut practice: pb::Practice) -> pb::Practice {
         let word = word(&practice.name).to_owned();
         practice.metrics = practice_metrics(&word);
-        practice.responsibilities = Role::ALL.into_iter().map(|role| self.responsibility(role, &word)).collect();
+        practice.responsibilities = Role::ALL
+            .into_iter()
+            .map(|role| self.responsibility(role, &word))
+            .collect();
         practice
     }
 
     fn responsibility(&self, role: Role, practice: &str) -> pb::Responsibility {
         let of_practice = |permission: &&String| permission.split('.').next() == Some(practice);
-        let permissions = self.roles.permissions(role).iter().filter(of_practice).cloned().collect();
-        pb::Responsibility { role: role.word().to_owned(), permissions }
+        let permissions = self
+            .roles
+            .permissions(role)
+            .iter()
+            .filter(of_practice)
+            .cloned()
+            .collect();
+        pb::Responsibility {
+            role: role.word().to_owned(),
+            permissions,
+        }
     }
 }
 
@@ -60,9 +83,13 @@ impl PracticeService for Practices {
         let permit = permit(&request)?;
         let asked = word(&request.get_ref().name);
         let practices = self.all(permit.principal()).await?;
-        let practice = practices.into_iter().find(|practice| word(&practice.name) == asked);
+        let practice = practices
+            .into_iter()
+            .find(|practice| word(&practice.name) == asked);
         let practice = practice.ok_or_else(|| Refusal::not_found(format!("practices/{asked}")))?;
-        Ok(Response::new(pb::GetPracticeResponse { practice: Some(practice) }))
+        Ok(Response::new(pb::GetPracticeResponse {
+            practice: Some(practice),
+        }))
     }
 
     async fn list_practices(

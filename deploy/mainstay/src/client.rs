@@ -19,7 +19,13 @@ use crate::Usage;
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServerArgs {
     /// Address of the server.
-    #[arg(long, value_name = "URL", env = "MAINSTAY_SERVER", default_value = "http://127.0.0.1:8080", global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MAINSTAY_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        global = true
+    )]
     server: String,
     /// File that holds the token. MAINSTAY_TOKEN (the token itself) and
     /// MAINSTAY_TOKEN_FILE say it as well; without any, `data/admin.token`.
@@ -36,7 +42,9 @@ pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
         Ok(request)
     }
 }
@@ -57,14 +65,25 @@ impl ServerArgs {
     /// What went wrong with a call, for the person at the terminal.
     pub(crate) fn explain(&self, status: &Status) -> anyhow::Error {
         if is_unreachable(status) {
-            return anyhow::anyhow!("cannot reach {}: is the server running? `mainstay` starts one", self.server);
+            return anyhow::anyhow!(
+                "cannot reach {}: is the server running? `mainstay` starts one",
+                self.server
+            );
         }
         let details = status.get_error_details();
-        let reason = details.error_info().map_or_else(|| status.code().to_string(), |info| info.reason.clone());
+        let reason = details
+            .error_info()
+            .map_or_else(|| status.code().to_string(), |info| info.reason.clone());
         let mut text = format!("{reason}: {}", status.message());
-        let violations = details.bad_request().map(|request| request.field_violations.as_slice()).unwrap_or_default();
+        let violations = details
+            .bad_request()
+            .map(|request| request.field_violations.as_slice())
+            .unwrap_or_default();
         for violation in violations.iter().skip(1) {
-            text.push_str(&format!("\n  {} {}", violation.field, violation.description));
+            text.push_str(&format!(
+                "\n  {} {}",
+                violation.field, violation.description
+            ));
         }
         anyhow::Error::msg(text)
     }
@@ -76,9 +95,18 @@ impl ServerArgs {
             return Ok(token);
         }
         let from_environment = || std::env::var_os("MAINSTAY_TOKEN_FILE").map(PathBuf::from);
-        let path = self.token_file.clone().or_else(from_environment).unwrap_or_else(|| "data/admin.token".into());
+        let path = self
+            .token_file
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(|| "data/admin.token".into());
         let read = std::fs::read_to_string(&path);
-        read.with_context(|| format!("no token in {}: name a file with --token-file or MAINSTAY_TOKEN_FILE", path.display()))
+        read.with_context(|| {
+            format!(
+                "no token in {}: name a file with --token-file or MAINSTAY_TOKEN_FILE",
+                path.display()
+            )
+        })
     }
 }
 
@@ -97,11 +125,23 @@ fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
 }
 
 fn endpoint(server: &str) -> anyhow::Result<Endpoint> {
-    let url = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let url = if server.contains("://") {
+        server.to_owned()
+    } else {
+        format!("http://{server}")
+    };
     if url.starts_with("https://") {
-        return Err(Usage::new("this client speaks no TLS yet: use an http:// address, through a tunnel if need be").into());
+        return Err(Usage::new(
+            "this client speaks no TLS yet: use an http:// address, through a tunnel if need be",
+        )
+        .into());
     }
-    Endpoint::from_shared(url).map_err(|_| Usage::new(format!("`{server}` is no address, such as http://127.0.0.1:8080")).into())
+    Endpoint::from_shared(url).map_err(|_| {
+        Usage::new(format!(
+            "`{server}` is no address, such as http://127.0.0.1:8080"
+        ))
+        .into()
+    })
 }
 
 #[cfg(test)]
@@ -110,7 +150,10 @@ mod tests {
 
     #[test]
     fn an_address_may_leave_out_the_scheme() {
-        assert_eq!(endpoint("127.0.0.1:9").unwrap().uri().to_string(), "http://127.0.0.1:9/");
+        assert_eq!(
+            endpoint("127.0.0.1:9").unwrap().uri().to_string(),
+            "http://127.0.0.1:9/"
+        );
     }
 
     #[test]

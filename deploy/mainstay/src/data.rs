@@ -18,15 +18,27 @@ pub(crate) struct DataFolder {
 impl DataFolder {
     /// Takes a folder, making it when there is none.
     pub(crate) fn take(path: &Path) -> anyhow::Result<Self> {
-        private_folder(path).with_context(|| format!("making the data folder {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), _lock: lock(path)?, _temporary: None })
+        private_folder(path)
+            .with_context(|| format!("making the data folder {}", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock(path)?,
+            _temporary: None,
+        })
     }
 
     /// A folder that goes when this is dropped.
     pub(crate) fn temporary() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("mainstay-").tempdir().context("making a temporary folder")?;
+        let folder = tempfile::Builder::new()
+            .prefix("mainstay-")
+            .tempdir()
+            .context("making a temporary folder")?;
         let lock = lock(folder.path())?;
-        Ok(Self { path: folder.path().to_owned(), _lock: lock, _temporary: Some(folder) })
+        Ok(Self {
+            path: folder.path().to_owned(),
+            _lock: lock,
+            _temporary: Some(folder),
+        })
     }
 
     /// Where it is.
@@ -48,7 +60,9 @@ impl DataFolder {
             draft.as_file().sync_all()?;
             draft.persist(file).map_err(|error| error.error)
         };
-        write().map(drop).with_context(|| format!("writing {}", file.display()))
+        write()
+            .map(drop)
+            .with_context(|| format!("writing {}", file.display()))
     }
 }
 
@@ -56,7 +70,12 @@ impl DataFolder {
 /// however it does.
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
-    let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path);
     let mut file = opened.with_context(|| format!("opening {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -69,7 +88,9 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
                 holder.trim()
             );
         }
-        Err(TryLockError::Error(cause)) => return Err(cause).with_context(|| format!("locking {}", path.display())),
+        Err(TryLockError::Error(cause)) => {
+            return Err(cause).with_context(|| format!("locking {}", path.display()));
+        }
     }
     // For the message above; the lock does not depend on it.
     file.set_len(0)?;
@@ -81,7 +102,10 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 #[cfg(unix)]
 fn private_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 #[cfg(not(unix))]
@@ -100,7 +124,10 @@ mod tests {
         let first = DataFolder::take(&path).unwrap();
         let refusal = DataFolder::take(&path).unwrap_err().to_string();
         let id = std::process::id();
-        assert!(refusal.contains("in use by another process") && refusal.contains(&format!("id {id}")), "{refusal}");
+        assert!(
+            refusal.contains("in use by another process") && refusal.contains(&format!("id {id}")),
+            "{refusal}"
+        );
         drop(first);
         DataFolder::take(&path).unwrap();
     }
@@ -119,11 +146,17 @@ mod tests {
         let folder = DataFolder::temporary().unwrap();
         folder.keep(&folder.token_file(), "one").unwrap();
         folder.keep(&folder.token_file(), "two").unwrap();
-        assert_eq!(std::fs::read_to_string(folder.token_file()).unwrap(), "two\n");
+        assert_eq!(
+            std::fs::read_to_string(folder.token_file()).unwrap(),
+            "two\n"
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(folder.token_file()).unwrap().permissions().mode();
+            let mode = std::fs::metadata(folder.token_file())
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }

@@ -42,16 +42,25 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(refusal) => {
-            let code = if refusal.use_stderr() { ExitCode::from(BAD_USAGE) } else { ExitCode::SUCCESS };
+            let code = if refusal.use_stderr() {
+                ExitCode::from(BAD_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
             let _ = refusal.print();
             return code;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let code = runtime.block_on(run(cli)).unwrap_or_else(|error| failed(&error));
+    let code = runtime
+        .block_on(run(cli))
+        .unwrap_or_else(|error| failed(&error));
     runtime.shutdown_timeout(LAST_WORD);
     code
 }
@@ -66,7 +75,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Watch { server, args }) => commands::watch::run(&server, args).await?,
         Some(Command::Practice { server, what }) => commands::practice::run(&server, what).await?,
         Some(Command::Metrics { server, args }) => commands::metrics::run(&server, args).await?,
-        Some(Command::Import { server, args }) => return Box::pin(commands::import::run(&server, &args)).await,
+        Some(Command::Import { server, args }) => {
+            return Box::pin(commands::import::run(&server, &args)).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,10 @@ pub(crate) fn remark(line: impl Display) {
 
 /// A message of the contract as canonical proto3 JSON, on one line.
 pub(crate) fn json<M: prost::Message>(type_name: &str, message: &M) -> anyhow::Result<String> {
-    Ok(serde_json::to_string(&dynamic(type_name, &message.encode_to_vec())?)?)
+    Ok(serde_json::to_string(&dynamic(
+        type_name,
+        &message.encode_to_vec(),
+    )?)?)
 }
 
 /// A message of the contract by its full name, from its bytes.
@@ -42,7 +45,10 @@ pub(crate) fn dynamic(type_name: &str, bytes: &[u8]) -> anyhow::Result<DynamicMe
 pub(crate) fn text(message: &DynamicMessage, field: &str) -> Option<String> {
     message.descriptor().get_field_by_name(field)?;
     let value = message.get_field_by_name(field)?;
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 /// An instant for people, or a dash.

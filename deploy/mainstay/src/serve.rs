@@ -33,8 +33,18 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let suite = Suite::open(folder.path(), &settings, &shutdown).await?;
     let token_file = administrator(suite.gateway.access(), &folder).await?;
     suite.gateway.ready();
-    output::say(banner(listener.local_addr()?, &folder, &token_file, args.ephemeral))?;
-    let serving = serve::serve(listener, suite.gateway.front(), settings.serving(), shutdown.stop.clone());
+    output::say(banner(
+        listener.local_addr()?,
+        &folder,
+        &token_file,
+        args.ephemeral,
+    ))?;
+    let serving = serve::serve(
+        listener,
+        suite.gateway.front(),
+        settings.serving(),
+        shutdown.stop.clone(),
+    );
     shutdown.run(serving, suite.close()).await;
     Ok(())
 }
@@ -71,7 +81,11 @@ async fn administrator(access: &Access, folder: &DataFolder) -> anyhow::Result<s
 fn banner(address: SocketAddr, folder: &DataFolder, token_file: &Path, ephemeral: bool) -> String {
     let reach = reachable(address);
     let (version, data) = (env!("CARGO_PKG_VERSION"), folder.path().display());
-    let goes = if ephemeral { " (temporary: gone at the end)" } else { "" };
+    let goes = if ephemeral {
+        " (temporary: gone at the end)"
+    } else {
+        ""
+    };
     let token = token_file.display();
     let quoted = quoted(&token.to_string());
     format!(
@@ -96,7 +110,11 @@ Ctrl-C ends it."#
 fn reachable(address: SocketAddr) -> SocketAddr {
     let mut reach = address;
     if address.ip().is_unspecified() {
-        let loopback = if address.is_ipv4() { "127.0.0.1".parse() } else { "::1".parse() };
+        let loopback = if address.is_ipv4() {
+            "127.0.0.1".parse()
+        } else {
+            "::1".parse()
+        };
         reach.set_ip(loopback.unwrap_or(address.ip()));
     }
     reach
@@ -123,7 +141,13 @@ mod tests {
 
     #[test]
     fn an_address_of_all_is_reached_by_loopback() {
-        assert_eq!(reachable("0.0.0.0:8080".parse().unwrap()).to_string(), "127.0.0.1:8080");
-        assert_eq!(reachable("[::]:8080".parse().unwrap()).to_string(), "[::1]:8080");
+        assert_eq!(
+            reachable("0.0.0.0:8080".parse().unwrap()).to_string(),
+            "127.0.0.1:8080"
+        );
+        assert_eq!(
+            reachable("[::]:8080".parse().unwrap()).to_string(),
+            "[::1]:8080"
+        );
     }
 }

@@ -14,28 +14,90 @@ use serde::Deserialize;
 use crate::cli::ServeArgs;
 
 const fn setting(key: &'static str, default: &'static str, about: &'static str) -> Setting {
-    Setting { key, default, about }
+    Setting {
+        key,
+        default,
+        about,
+    }
 }
 
 /// Every setting of the suite.
 pub(crate) const TABLE: Table = Table {
     prefix: "MAINSTAY",
     settings: &[
-        setting("listen", "\"127.0.0.1:8080\"", "Address to listen on; port 0 takes a free one and says which."),
-        setting("insecure_listen", "false", "Allow an address that other machines reach: tokens then cross the network in clear text, so put TLS in front."),
-        setting("data", "\"data\"", "Folder that holds the data: one SQLite file per service, and the administrator's token."),
-        setting("reflection", "true", "Whether clients may ask for the contract by gRPC reflection."),
-        setting("log.filter", "\"info,sea_orm_migration=warn\"", "What goes into the log on stderr, such as `info` or `warn,mainstay_practice=debug`."),
-        setting("log.format", "\"text\"", "How log lines look: `text` for people, `json` for machines."),
-        setting("limits.units_per_second", "100000", "Cost units that a principal may use per second; an RPC's cost stands in the contract."),
-        setting("limits.failures_per_minute", "20", "Calls with a wrong token that an address may make per minute."),
-        setting("limits.streams_per_principal", "2000", "Streams that a principal may have open."),
-        setting("limits.streams_per_organization", "5000", "Streams that an organization may have open."),
-        setting("limits.streams_per_process", "12000", "Streams that may be open in the process."),
-        setting("limits.streams_per_connection", "200", "Calls under way that an HTTP/2 connection may carry."),
-        setting("limits.connections", "4096", "Connections that may be open."),
+        setting(
+            "listen",
+            "\"127.0.0.1:8080\"",
+            "Address to listen on; port 0 takes a free one and says which.",
+        ),
+        setting(
+            "insecure_listen",
+            "false",
+            "Allow an address that other machines reach: tokens then cross the network in clear text, so put TLS in front.",
+        ),
+        setting(
+            "data",
+            "\"data\"",
+            "Folder that holds the data: one SQLite file per service, and the administrator's token.",
+        ),
+        setting(
+            "reflection",
+            "true",
+            "Whether clients may ask for the contract by gRPC reflection.",
+        ),
+        setting(
+            "log.filter",
+            "\"info,sea_orm_migration=warn\"",
+            "What goes into the log on stderr, such as `info` or `warn,mainstay_practice=debug`.",
+        ),
+        setting(
+            "log.format",
+            "\"text\"",
+            "How log lines look: `text` for people, `json` for machines.",
+        ),
+        setting(
+            "limits.units_per_second",
+            "100000",
+            "Cost units that a principal may use per second; an RPC's cost stands in the contract.",
+        ),
+        setting(
+            "limits.failures_per_minute",
+            "20",
+            "Calls with a wrong token that an address may make per minute.",
+        ),
+        setting(
+            "limits.streams_per_principal",
+            "2000",
+            "Streams that a principal may have open.",
+        ),
+        setting(
+            "limits.streams_per_organization",
+            "5000",
+            "Streams that an organization may have open.",
+        ),
+        setting(
+            "limits.streams_per_process",
+            "12000",
+            "Streams that may be open in the process.",
+        ),
+        setting(
+            "limits.streams_per_connection",
+            "200",
+            "Calls under way that an HTTP/2 connection may carry.",
+        ),
+        setting(
+            "limits.connections",
+            "4096",
+            "Connections that may be open.",
+        ),
     ],
-    reserved: &["MAINSTAY_CONFIG", "MAINSTAY_SERVER", "MAINSTAY_TOKEN", "MAINSTAY_TOKEN_FILE", "MAINSTAY_BINARY"],
+    reserved: &[
+        "MAINSTAY_CONFIG",
+        "MAINSTAY_SERVER",
+        "MAINSTAY_TOKEN",
+        "MAINSTAY_TOKEN_FILE",
+        "MAINSTAY_BINARY",
+    ],
 };
 
 /// The settings in force.
@@ -83,10 +145,19 @@ impl Settings {
         layers.file = args.config.clone().or_else(from_environment);
         let given = [
             ("listen", args.listen.map(|address| address.to_string())),
-            ("insecure_listen", args.insecure_listen.then(|| true.to_string())),
-            ("data", args.data.as_ref().map(|path| path.display().to_string())),
+            (
+                "insecure_listen",
+                args.insecure_listen.then(|| true.to_string()),
+            ),
+            (
+                "data",
+                args.data.as_ref().map(|path| path.display().to_string()),
+            ),
         ];
-        layers.flags = given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        layers.flags = given
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
         TABLE.load(layers)
     }
 
@@ -110,7 +181,10 @@ impl Settings {
             streams_per_process: self.limits.streams_per_process,
             ..front::Limits::default()
         };
-        GatewaySettings { limits, reflection: self.reflection }
+        GatewaySettings {
+            limits,
+            reflection: self.reflection,
+        }
     }
 }
 
@@ -130,14 +204,24 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_parts_they_set() {
         let (serving, usual) = (defaults().serving(), ServeSettings::default());
-        assert_eq!((serving.connections, serving.streams), (usual.connections, usual.streams));
-        assert_eq!(format!("{:?}", defaults().gateway().limits), format!("{:?}", front::Limits::default()));
+        assert_eq!(
+            (serving.connections, serving.streams),
+            (usual.connections, usual.streams)
+        );
+        assert_eq!(
+            format!("{:?}", defaults().gateway().limits),
+            format!("{:?}", front::Limits::default())
+        );
     }
 
     #[test]
     fn the_shipped_file_says_what_the_table_says() {
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/default.toml");
         let text = std::fs::read_to_string(shipped).unwrap();
-        assert_eq!(text, TABLE.document(), "write it anew: mainstay config > deploy/config/default.toml");
+        assert_eq!(
+            text,
+            TABLE.document(),
+            "write it anew: mainstay config > deploy/config/default.toml"
+        );
     }
 }

@@ -21,8 +21,16 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// Opens all stores in a folder, and what follows from one to the other.
-    pub(crate) async fn open(folder: &Path, settings: &Settings, shutdown: &Shutdown) -> anyhow::Result<Self> {
-        let stores = StoreSettings { folder: folder.to_owned(), clock: Clock::wall(), drain: shutdown.drain.clone() };
+    pub(crate) async fn open(
+        folder: &Path,
+        settings: &Settings,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Self> {
+        let stores = StoreSettings {
+            folder: folder.to_owned(),
+            clock: Clock::wall(),
+            drain: shutdown.drain.clone(),
+        };
         let methods = Methods::of(mainstay_proto::descriptors());
         let services = services(&stores).await?;
         let neighbour = |service: &Service| Neighbour {

@@ -35,9 +35,20 @@ impl AccessService for AccessApi {
         let secret = Secret::generate()?;
         let made = self.access.create(call, draft, secret.clone()).await?;
         // A repeat made no token for this secret, and the first one is gone.
-        let secret = if made.replayed { String::new() } else { secret.reveal().to_owned() };
+        let secret = if made.replayed {
+            String::new()
+        } else {
+            secret.reveal().to_owned()
+        };
         let token = Some(made.record.snapshot());
-        Ok(reply(made.replayed, pb::CreateTokenResponse { token, secret, cursor: made.cursor }))
+        Ok(reply(
+            made.replayed,
+            pb::CreateTokenResponse {
+                token,
+                secret,
+                cursor: made.cursor,
+            },
+        ))
     }
 
     async fn list_tokens(
@@ -47,7 +58,10 @@ impl AccessService for AccessApi {
         let permit = permit(&request)?;
         let asked = request.into_inner();
         name::parent(&asked.parent, permit.organization())?;
-        let page = self.access.page(&permit, asked.page_size, asked.page_token).await?;
+        let page = self
+            .access
+            .page(&permit, asked.page_size, asked.page_token)
+            .await?;
         Ok(Response::new(pb::ListTokensResponse {
             tokens: page.records.iter().map(token::Model::snapshot).collect(),
             next_page_token: page.next_page_token,
@@ -60,10 +74,21 @@ impl AccessService for AccessApi {
     ) -> Result<Response<pb::RevokeTokenResponse>, Status> {
         let asked = request.get_ref();
         let call = Call::of(&request, &asked.etag, &asked.request_id)?;
-        let id = self.access.store.scope(&call.permit).id_of::<token::Model>("name", &asked.name).await?;
+        let id = self
+            .access
+            .store
+            .scope(&call.permit)
+            .id_of::<token::Model>("name", &asked.name)
+            .await?;
         let done = self.access.revoke(call, id).await?;
         let token = Some(done.record.snapshot());
-        Ok(reply(done.replayed, pb::RevokeTokenResponse { token, cursor: done.cursor }))
+        Ok(reply(
+            done.replayed,
+            pb::RevokeTokenResponse {
+                token,
+                cursor: done.cursor,
+            },
+        ))
     }
 
     async fn list_roles(
@@ -71,7 +96,9 @@ impl AccessService for AccessApi {
         _: Request<pb::ListRolesRequest>,
     ) -> Result<Response<pb::ListRolesResponse>, Status> {
         let roles = Role::ALL.map(|role| self.access.keyring.roles().told(role));
-        Ok(Response::new(pb::ListRolesResponse { roles: roles.into() }))
+        Ok(Response::new(pb::ListRolesResponse {
+            roles: roles.into(),
+        }))
     }
 }
 
@@ -79,7 +106,9 @@ impl AccessService for AccessApi {
 fn reply<M>(replayed: bool, message: M) -> Response<M> {
     let mut response = Response::new(message);
     if replayed {
-        response.metadata_mut().insert("idempotent-replayed", MetadataValue::from_static("true"));
+        response
+            .metadata_mut()
+            .insert("idempotent-replayed", MetadataValue::from_static("true"));
     }
     response
 }

@@ -41,7 +41,11 @@ struct Key {
 impl Keyring {
     /// A ring without keys.
     pub(crate) fn new(roles: Roles, clock: Clock) -> Self {
-        Self(Arc::new(Inner { roles, clock, keys: RwLock::default() }))
+        Self(Arc::new(Inner {
+            roles,
+            clock,
+            keys: RwLock::default(),
+        }))
     }
 
     /// The roles that its tokens have.
@@ -55,7 +59,9 @@ impl Keyring {
         let digest = secret::digest(secret);
         let keys = self.read();
         let key = keys.by_secret.get(&digest)?;
-        let expired = key.expire_us.is_some_and(|expire_us| expire_us <= self.0.clock.now_us());
+        let expired = key
+            .expire_us
+            .is_some_and(|expire_us| expire_us <= self.0.clock.now_us());
         (!expired).then(|| key.principal.clone())
     }
 
@@ -67,7 +73,9 @@ impl Keyring {
         }
         // A repeat of a creation is answered from its event, which holds no
         // hash; the creation itself was learnt.
-        let Some(digest) = token.secret_hash() else { return };
+        let Some(digest) = token.secret_hash() else {
+            return;
+        };
         let ended = CancellationToken::new();
         let principal = Principal::new(
             token.principal(),
@@ -75,7 +83,10 @@ impl Keyring {
             self.0.roles.permissions(token.role()),
             ended.clone(),
         );
-        let key = Key { principal, expire_us: token.expire_us() };
+        let key = Key {
+            principal,
+            expire_us: token.expire_us(),
+        };
         let mut keys = self.write();
         if keys.by_token.insert(token.id(), digest).is_none() {
             keys.by_secret.insert(digest, key);
@@ -88,7 +99,10 @@ impl Keyring {
     pub(crate) fn holds(&self, permission: &str) -> bool {
         let now_us = self.0.clock.now_us();
         let works = |key: &Key| key.expire_us.is_none_or(|expire_us| now_us < expire_us);
-        self.read().by_secret.values().any(|key| works(key) && key.principal.may(permission))
+        self.read()
+            .by_secret
+            .values()
+            .any(|key| works(key) && key.principal.may(permission))
     }
 
     fn forget(&self, token: Uuid) {
@@ -104,7 +118,9 @@ impl Keyring {
     /// Ends what was opened with a token when it expires. That no call is
     /// accepted after it does not depend on this: `principal` looks itself.
     fn expire(&self, token: &token::Model, ended: CancellationToken) {
-        let (Some(expire_us), id) = (token.expire_us(), token.id()) else { return };
+        let (Some(expire_us), id) = (token.expire_us(), token.id()) else {
+            return;
+        };
         let ring = Arc::downgrade(&self.0);
         let clock = self.0.clock.clone();
         tokio::spawn(async move {
@@ -138,7 +154,10 @@ impl Authenticator for Keyring {
 
 /// The time until an instant; none when it has come.
 fn left(until_us: i64, now_us: i64) -> Option<Duration> {
-    u64::try_from(until_us.saturating_sub(now_us)).ok().filter(|left| *left > 0).map(Duration::from_micros)
+    u64::try_from(until_us.saturating_sub(now_us))
+        .ok()
+        .filter(|left| *left > 0)
+        .map(Duration::from_micros)
 }
 
 #[cfg(test)]
@@ -160,16 +179,29 @@ mod tests {
         let now = Arc::new(AtomicI64::new(1_000));
         let told = now.clone();
         let roles = Roles::over(&Methods::of(mainstay_proto::descriptors()));
-        Stage { ring: Keyring::new(roles, Clock::from_fn(move || told.load(Ordering::SeqCst))), now }
+        Stage {
+            ring: Keyring::new(roles, Clock::from_fn(move || told.load(Ordering::SeqCst))),
+            now,
+        }
     }
 
     fn moment() -> Moment {
-        Moment { now_us: 1_000, actor: "services/gateway".to_owned(), id: Uuid::now_v7() }
+        Moment {
+            now_us: 1_000,
+            actor: "services/gateway".to_owned(),
+            id: Uuid::now_v7(),
+        }
     }
 
     fn token(secret: &Secret, expire_us: Option<i64>) -> token::Model {
-        let draft = token::Draft { account: "pager".to_owned(), role: Role::Viewer, expire_us };
-        token::Model::create("default", &draft, &secret.digest(), &moment()).unwrap().0
+        let draft = token::Draft {
+            account: "pager".to_owned(),
+            role: Role::Viewer,
+            expire_us,
+        };
+        token::Model::create("default", &draft, &secret.digest(), &moment())
+            .unwrap()
+            .0
     }
 
     #[tokio::test]
@@ -177,7 +209,10 @@ mod tests {
         let (Stage { ring, .. }, secret) = (stage(), Secret::generate().unwrap());
         ring.learn(&token(&secret, None));
         let principal = ring.principal(secret.reveal()).unwrap();
-        assert_eq!(principal.name(), "organizations/default/serviceAccounts/pager");
+        assert_eq!(
+            principal.name(),
+            "organizations/default/serviceAccounts/pager"
+        );
         assert!(principal.may("incident.read") && !principal.may("incident.create"));
     }
 
@@ -225,6 +260,11 @@ mod tests {
         let ended = ring.principal(secret.reveal()).unwrap().ended().clone();
         ring.learn(&token);
         ended.cancel();
-        assert!(ring.principal(secret.reveal()).unwrap().ended().is_cancelled());
+        assert!(
+            ring.principal(secret.reveal())
+                .unwrap()
+                .ended()
+                .is_cancelled()
+        );
     }
 }

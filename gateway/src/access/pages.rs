@@ -11,7 +11,10 @@ pub(crate) const TOKENS: Collection<Model> = Collection {
     fields: &[],
     orders: &[Order {
         name: "create_time desc",
-        keys: &[Key { column: Column::CreateUs, descending: true }],
+        keys: &[Key {
+            column: Column::CreateUs,
+            descending: true,
+        }],
     }],
     weight: |token| token.snapshot().encoded_len(),
 };

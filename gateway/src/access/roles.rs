@@ -11,7 +11,11 @@ use sea_orm::entity::prelude::*;
 
 /// What a token may be used for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "snake_case")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "snake_case"
+)]
 pub enum Role {
     /// Reads what everyone may know.
     Viewer,
@@ -25,7 +29,12 @@ pub enum Role {
 
 impl Role {
     /// All roles, from the least to the most.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Agent, Self::Importer, Self::Administrator];
+    pub const ALL: [Self; 4] = [
+        Self::Viewer,
+        Self::Agent,
+        Self::Importer,
+        Self::Administrator,
+    ];
 
     /// Its name on the wire.
     pub fn word(self) -> &'static str {
@@ -60,14 +69,27 @@ impl Roles {
     pub fn over(methods: &Methods) -> Self {
         let asked = methods.iter().map(|method| method.permission.clone());
         let all: BTreeSet<_> = asked.chain(BEYOND_METHODS.map(str::to_owned)).collect();
-        let held = |role| all.iter().filter(|permission| holds(role, permission)).cloned().collect();
-        Self(Arc::new(Role::ALL.into_iter().map(|role| (role, Arc::new(held(role)))).collect()))
+        let held = |role| {
+            all.iter()
+                .filter(|permission| holds(role, permission))
+                .cloned()
+                .collect()
+        };
+        Self(Arc::new(
+            Role::ALL
+                .into_iter()
+                .map(|role| (role, Arc::new(held(role))))
+                .collect(),
+        ))
     }
 
     /// A role on the wire.
     pub(crate) fn told(&self, role: Role) -> pb::Role {
         let permissions = self.permissions(role).iter().cloned().collect();
-        pb::Role { role: role.word().to_owned(), permissions }
+        pb::Role {
+            role: role.word().to_owned(),
+            permissions,
+        }
     }
 
     /// The permissions of a role.
@@ -103,18 +125,35 @@ mod tests {
 
     #[test]
     fn a_viewer_reads_what_everyone_may_know() {
-        assert_eq!(of(Role::Viewer), ["event.read", "incident.read", "metric.read", "practice.read"]);
+        assert_eq!(
+            of(Role::Viewer),
+            [
+                "event.read",
+                "incident.read",
+                "metric.read",
+                "practice.read"
+            ]
+        );
     }
 
     #[test]
     fn an_importer_is_a_viewer_that_imports() {
-        let expected = ["event.read", "incident.import", "incident.read", "metric.read", "practice.read"];
+        let expected = [
+            "event.read",
+            "incident.import",
+            "incident.read",
+            "metric.read",
+            "practice.read",
+        ];
         assert_eq!(of(Role::Importer), expected);
     }
 
     #[test]
     fn an_agent_does_all_work_on_records_but_import() {
-        let (agent, all) = (roles().permissions(Role::Agent), roles().permissions(Role::Administrator));
+        let (agent, all) = (
+            roles().permissions(Role::Agent),
+            roles().permissions(Role::Administrator),
+        );
         let missing: Vec<_> = all.difference(&agent).cloned().collect();
         assert_eq!(missing, ["access.manage", "access.read", "incident.import"]);
         assert!(agent.contains("incident.read_internal"));
@@ -123,12 +162,20 @@ mod tests {
     #[test]
     fn an_administrator_holds_the_permission_of_every_method() {
         let all = roles().permissions(Role::Administrator);
-        assert!(Methods::of(mainstay_proto::descriptors()).iter().all(|method| all.contains(&method.permission)));
+        assert!(
+            Methods::of(mainstay_proto::descriptors())
+                .iter()
+                .all(|method| all.contains(&method.permission))
+        );
     }
 
     #[test]
     fn roles_are_found_by_their_names() {
-        assert!(Role::ALL.into_iter().all(|role| Role::of(role.word()) == Some(role)));
+        assert!(
+            Role::ALL
+                .into_iter()
+                .all(|role| Role::of(role.word()) == Some(role))
+        );
         assert_eq!(Role::of("root"), None);
     }
 }

@@ -21,7 +21,10 @@ impl Secret {
     pub fn generate() -> Result<Self, Refusal> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(Refusal::internal)?;
-        Ok(Self(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))))
+        Ok(Self(format!(
+            "{PREFIX}{}",
+            BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        )))
     }
 
     /// The text to send as `authorization: Bearer TEXT`.

@@ -18,7 +18,11 @@ const NEEDS: &str = "access.read";
 
 /// Whether a token works.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "snake_case")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "snake_case"
+)]
 pub enum State {
     /// It does, until it expires.
     Active,
@@ -80,8 +84,14 @@ impl Model {
         hash: &Digest,
         moment: &Moment,
     ) -> Result<(Self, Happened), Refusal> {
-        if draft.expire_us.is_some_and(|expire_us| expire_us <= moment.now_us) {
-            return Err(Refusal::invalid("token.expire_time", "must be in the future"));
+        if draft
+            .expire_us
+            .is_some_and(|expire_us| expire_us <= moment.now_us)
+        {
+            return Err(Refusal::invalid(
+                "token.expire_time",
+                "must be in the future",
+            ));
         }
         let token = Self {
             id: moment.id,
@@ -118,7 +128,10 @@ impl Model {
 
     /// Full name of the account that acts by it.
     pub(crate) fn principal(&self) -> String {
-        format!("organizations/{}/serviceAccounts/{}", self.organization, self.account)
+        format!(
+            "organizations/{}/serviceAccounts/{}",
+            self.organization, self.account
+        )
     }
 
     /// Its role.
@@ -164,7 +177,12 @@ impl Record for Model {
     const COLLECTION: &'static str = "tokens";
 
     fn fixed() -> Fixed<Column> {
-        Fixed { id: Column::Id, organization: Column::Organization, revision: Column::Revision, number: None }
+        Fixed {
+            id: Column::Id,
+            organization: Column::Organization,
+            revision: Column::Revision,
+            number: None,
+        }
     }
 
     fn id(&self) -> Uuid {
@@ -192,14 +210,25 @@ impl Record for Model {
     fn publish(&self, event: &Happened) -> Payload {
         let token = Some(self.snapshot());
         let (type_name, bytes) = match event {
-            Happened::Created => ("mainstay.access.v1.TokenCreated", pb::TokenCreated { token }.encode_to_vec()),
-            Happened::Revoked => ("mainstay.access.v1.TokenRevoked", pb::TokenRevoked { token }.encode_to_vec()),
+            Happened::Created => (
+                "mainstay.access.v1.TokenCreated",
+                pb::TokenCreated { token }.encode_to_vec(),
+            ),
+            Happened::Revoked => (
+                "mainstay.access.v1.TokenRevoked",
+                pb::TokenRevoked { token }.encode_to_vec(),
+            ),
         };
-        Payload { type_name, bytes, needs: Some(NEEDS) }
+        Payload {
+            type_name,
+            bytes,
+            needs: Some(NEEDS),
+        }
     }
 
     fn restore(snapshot: pb::Token) -> Result<Self, Refusal> {
-        let restored = wire::Restored::of(&snapshot).ok_or_else(|| Refusal::internal("a token's snapshot is damaged"))?;
+        let restored = wire::Restored::of(&snapshot)
+            .ok_or_else(|| Refusal::internal("a token's snapshot is damaged"))?;
         Ok(Self {
             id: restored.id,
             organization: restored.organization,
@@ -208,7 +237,10 @@ impl Record for Model {
             secret_hash: Vec::new(),
             state: restored.state,
             expire_us: restored.expire_us,
-            creator: snapshot.creator.map(|creator| creator.name).unwrap_or_default(),
+            creator: snapshot
+                .creator
+                .map(|creator| creator.name)
+                .unwrap_or_default(),
             create_us: restored.create_us,
             revoke_us: restored.revoke_us,
             update_us: restored.revoke_us.unwrap_or(restored.create_us),
@@ -223,21 +255,36 @@ mod tests {
     use super::*;
 
     fn moment(now_us: i64) -> Moment {
-        Moment { now_us, actor: "organizations/default/serviceAccounts/root".to_owned(), id: Uuid::now_v7() }
+        Moment {
+            now_us,
+            actor: "organizations/default/serviceAccounts/root".to_owned(),
+            id: Uuid::now_v7(),
+        }
     }
 
     fn draft(expire_us: Option<i64>) -> Draft {
-        Draft { account: "pager".to_owned(), role: Role::Agent, expire_us }
+        Draft {
+            account: "pager".to_owned(),
+            role: Role::Agent,
+            expire_us,
+        }
     }
 
     fn token(expire_us: Option<i64>) -> Model {
-        Model::create("default", &draft(expire_us), &[7; 32], &moment(10)).unwrap().0
+        Model::create("default", &draft(expire_us), &[7; 32], &moment(10))
+            .unwrap()
+            .0
     }
 
     #[test]
     fn a_token_cannot_be_born_expired() {
-        let refusal = Model::create("default", &draft(Some(10)), &[7; 32], &moment(10)).unwrap_err();
-        assert!(refusal.message().contains("token.expire_time must be in the future"));
+        let refusal =
+            Model::create("default", &draft(Some(10)), &[7; 32], &moment(10)).unwrap_err();
+        assert!(
+            refusal
+                .message()
+                .contains("token.expire_time must be in the future")
+        );
     }
 
     #[test]
@@ -249,7 +296,10 @@ mod tests {
     #[test]
     fn a_revoked_token_never_works_and_is_revoked_once() {
         let mut token = token(None);
-        assert!(matches!(token.revoke(&moment(30)), Decision::Changed(Happened::Revoked)));
+        assert!(matches!(
+            token.revoke(&moment(30)),
+            Decision::Changed(Happened::Revoked)
+        ));
         assert!(!token.works_at(0));
         assert!(matches!(token.revoke(&moment(40)), Decision::Unchanged));
         assert_eq!(token.revoke_us, Some(30));
@@ -259,7 +309,11 @@ mod tests {
     fn an_event_restores_the_token_but_not_its_hash() {
         let mut token = token(Some(20));
         token.revoke(&moment(15));
-        token.stamp(Stamp { revision: 2, update_us: 15, occur_us: 15 });
+        token.stamp(Stamp {
+            revision: 2,
+            update_us: 15,
+            occur_us: 15,
+        });
         let payload = token.publish(&Happened::Revoked);
         assert_eq!(payload.needs, Some("access.read"));
         let event = pb::TokenRevoked::decode(payload.bytes.as_slice()).unwrap();

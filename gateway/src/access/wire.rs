@@ -18,7 +18,9 @@ pub(crate) fn state(state: State) -> pb::TokenState {
 
 /// An actor on the wire.
 pub(crate) fn actor(name: &str) -> Option<record::Actor> {
-    Some(record::Actor { name: name.to_owned() })
+    Some(record::Actor {
+        name: name.to_owned(),
+    })
 }
 
 /// The draft in a request. Output-only fields are refused by name rather than
@@ -35,15 +37,25 @@ pub(crate) fn draft(token: pb::Token) -> Result<Draft, Refusal> {
         ("revision", token.revision != 0),
     ];
     if let Some((field, _)) = given.into_iter().find(|(_, given)| *given) {
-        return Err(Refusal::invalid(format!("token.{field}"), "is output only: leave it out"));
+        return Err(Refusal::invalid(
+            format!("token.{field}"),
+            "is output only: leave it out",
+        ));
     }
     let role = Role::of(&token.role).ok_or_else(|| {
         let known = Role::ALL.map(Role::word).join(", ");
         Refusal::invalid("token.role", format!("must be one of {known}"))
     })?;
-    let instant = |time| clock::micros(&time).ok_or_else(|| Refusal::invalid("token.expire_time", "is no valid time"));
+    let instant = |time| {
+        clock::micros(&time)
+            .ok_or_else(|| Refusal::invalid("token.expire_time", "is no valid time"))
+    };
     let expire_us = token.expire_time.map(instant).transpose()?;
-    Ok(Draft { account: token.account, role, expire_us })
+    Ok(Draft {
+        account: token.account,
+        role,
+        expire_us,
+    })
 }
 
 /// The typed parts of a snapshot.
@@ -74,7 +86,12 @@ impl Restored {
         };
         Some(Self {
             id: Uuid::parse_str(&token.uid).ok()?,
-            organization: token.name.strip_prefix("organizations/")?.split('/').next()?.to_owned(),
+            organization: token
+                .name
+                .strip_prefix("organizations/")?
+                .split('/')
+                .next()?
+                .to_owned(),
             role: Role::of(&token.role)?,
             state,
             expire_us: token.expire_time.as_ref().and_then(clock::micros),
@@ -89,18 +106,33 @@ mod tests {
     use super::*;
 
     fn asked() -> pb::Token {
-        pb::Token { account: "pager".to_owned(), role: "agent".to_owned(), ..Default::default() }
+        pb::Token {
+            account: "pager".to_owned(),
+            role: "agent".to_owned(),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn an_output_only_field_is_refused_by_name() {
-        let refusal = draft(pb::Token { uid: "1".to_owned(), ..asked() }).unwrap_err();
+        let refusal = draft(pb::Token {
+            uid: "1".to_owned(),
+            ..asked()
+        })
+        .unwrap_err();
         assert!(refusal.message().starts_with("token.uid is output only"));
     }
 
     #[test]
     fn an_unknown_role_is_refused_with_the_known_ones() {
-        let refusal = draft(pb::Token { role: "root".to_owned(), ..asked() }).unwrap_err();
-        assert_eq!(refusal.message(), "token.role must be one of viewer, agent, importer, administrator");
+        let refusal = draft(pb::Token {
+            role: "root".to_owned(),
+            ..asked()
+        })
+        .unwrap_err();
+        assert_eq!(
+            refusal.message(),
+            "token.role must be one of viewer, agent, importer, administrator"
+        );
     }
 }

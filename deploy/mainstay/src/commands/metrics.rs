@@ -40,8 +40,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(server: &ServerArgs, args: Args) -> anyhow::Result<()> {
     let window = window(&args)?;
     let connection = server.connect()?;
-    let log = EventServiceClient::new(connection.clone()).get_event_log(GetEventLogRequest::default()).await;
-    let log = log.map_err(|status| server.explain(&status))?.into_inner().log.unwrap_or_default();
+    let log = EventServiceClient::new(connection.clone())
+        .get_event_log(GetEventLogRequest::default())
+        .await;
+    let log = log
+        .map_err(|status| server.explain(&status))?
+        .into_inner()
+        .log
+        .unwrap_or_default();
     let request = pb::QueryMetricsRequest {
         metric: args.name,
         variant: args.variant.unwrap_or_default(),
@@ -51,10 +57,17 @@ pub(crate) async fn run(server: &ServerArgs, args: Args) -> anyhow::Result<()> {
         ..Default::default()
     };
     let group_by = request.group_by.clone();
-    let reply = MetricServiceClient::new(connection).query_metrics(request).await;
-    let reply = reply.map_err(|status| server.explain(&status))?.into_inner();
+    let reply = MetricServiceClient::new(connection)
+        .query_metrics(request)
+        .await;
+    let reply = reply
+        .map_err(|status| server.explain(&status))?
+        .into_inner();
     match args.json {
-        true => output::say(output::json("mainstay.metrics.v1.QueryMetricsResponse", &reply)?)?,
+        true => output::say(output::json(
+            "mainstay.metrics.v1.QueryMetricsResponse",
+            &reply,
+        )?)?,
         false => {
             for line in lines(&group_by, &reply) {
                 output::say(line)?;
@@ -65,12 +78,23 @@ pub(crate) async fn run(server: &ServerArgs, args: Args) -> anyhow::Result<()> {
 }
 
 fn window(args: &Args) -> anyhow::Result<Option<Window>> {
-    let read = |option, text: &Option<String>| text.as_deref().map(|text| time::instant(option, text)).transpose();
-    let (at, from, to) = (read("--at", &args.at)?, read("--from", &args.from)?, read("--to", &args.to)?);
+    let read = |option, text: &Option<String>| {
+        text.as_deref()
+            .map(|text| time::instant(option, text))
+            .transpose()
+    };
+    let (at, from, to) = (
+        read("--at", &args.at)?,
+        read("--from", &args.from)?,
+        read("--to", &args.to)?,
+    );
     Ok(match (at, from, to) {
         (Some(at), _, _) => Some(Window::AsOf(at)),
         (None, None, None) => None,
-        (None, start_time, end_time) => Some(Window::Interval(pb::Interval { start_time, end_time })),
+        (None, start_time, end_time) => Some(Window::Interval(pb::Interval {
+            start_time,
+            end_time,
+        })),
     })
 }
 
@@ -78,19 +102,49 @@ fn window(args: &Args) -> anyhow::Result<Option<Window>> {
 fn lines(group_by: &[String], reply: &pb::QueryMetricsResponse) -> Vec<String> {
     let interval = reply.interval.as_ref().map(|interval| {
         let start = output::instant(interval.start_time.as_ref());
-        format!(" from {start} to {}", output::instant(interval.end_time.as_ref()))
+        format!(
+            " from {start} to {}",
+            output::instant(interval.end_time.as_ref())
+        )
     });
-    let instant = reply.as_of.as_ref().map(|at| format!(" as of {}", output::instant(Some(at))));
+    let instant = reply
+        .as_of
+        .as_ref()
+        .map(|at| format!(" as of {}", output::instant(Some(at))));
     let window = interval.or(instant).unwrap_or_default();
-    let variant = if reply.variant.is_empty() { String::new() } else { format!(" ({})", reply.variant) };
-    let by = if group_by.is_empty() { String::new() } else { format!(" by {}", group_by.join(", ")) };
+    let variant = if reply.variant.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", reply.variant)
+    };
+    let by = if group_by.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", group_by.join(", "))
+    };
     let title = format!("{}{variant}{by}{window}", reply.metric);
-    std::iter::once(title).chain(reply.groups.iter().map(group)).collect()
+    std::iter::once(title)
+        .chain(reply.groups.iter().map(group))
+        .collect()
 }
 
 fn group(group: &pb::MetricGroup) -> String {
-    let keys: Vec<_> = group.keys.iter().map(|key| if key.is_empty() { "(none)" } else { key.as_str() }).collect();
-    let keys = if keys.is_empty() { String::new() } else { format!("{}: ", keys.join(", ")) };
+    let keys: Vec<_> = group
+        .keys
+        .iter()
+        .map(|key| {
+            if key.is_empty() {
+                "(none)"
+            } else {
+                key.as_str()
+            }
+        })
+        .collect();
+    let keys = if keys.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", keys.join(", "))
+    };
     let figure = match &group.figure {
         Some(Figure::Distribution(spread)) => distribution(spread),
         Some(Figure::Ratio(ratio)) => ratio_text(ratio),
@@ -108,8 +162,15 @@ fn distribution(spread: &pb::Distribution) -> String {
         ("p95", spread.p95_ms),
         ("max", spread.max_ms),
     ];
-    let told = figures.into_iter().filter_map(|(name, ms)| Some(format!("  {name} {}", length(ms?))));
-    format!("n {}  missing {}{}", spread.n, spread.n_missing, told.collect::<String>())
+    let told = figures
+        .into_iter()
+        .filter_map(|(name, ms)| Some(format!("  {name} {}", length(ms?))));
+    format!(
+        "n {}  missing {}{}",
+        spread.n,
+        spread.n_missing,
+        told.collect::<String>()
+    )
 }
 
 fn ratio_text(ratio: &pb::Ratio) -> String {
@@ -117,13 +178,18 @@ fn ratio_text(ratio: &pb::Ratio) -> String {
         0 => String::new(),
         n => format!("  ({n} provisional)"),
     };
-    let share = percent(ratio.numerator, ratio.denominator).map(|share| format!("  {share} %")).unwrap_or_default();
+    let share = percent(ratio.numerator, ratio.denominator)
+        .map(|share| format!("  {share} %"))
+        .unwrap_or_default();
     format!("{} of {}{share}{open}", ratio.numerator, ratio.denominator)
 }
 
 /// A share in percent with one digit, rounded half up; none of nothing.
 fn percent(part: i64, whole: i64) -> Option<String> {
-    let tenths = part.checked_mul(2_000)?.checked_add(whole)?.checked_div(whole.checked_mul(2)?)?;
+    let tenths = part
+        .checked_mul(2_000)?
+        .checked_add(whole)?
+        .checked_div(whole.checked_mul(2)?)?;
     Some(format!("{}.{}", tenths / 10, tenths % 10))
 }
 
@@ -161,8 +227,15 @@ mod tests {
 
     #[test]
     fn a_group_without_a_value_is_named_so() {
-        let ratio = pb::Ratio { numerator: 1, denominator: 4, n_provisional: 2 };
-        let told = group(&pb::MetricGroup { keys: vec![String::new()], figure: Some(Figure::Ratio(ratio)) });
+        let ratio = pb::Ratio {
+            numerator: 1,
+            denominator: 4,
+            n_provisional: 2,
+        };
+        let told = group(&pb::MetricGroup {
+            keys: vec![String::new()],
+            figure: Some(Figure::Ratio(ratio)),
+        });
         assert_eq!(told, "  (none): 1 of 4  25.0 %  (2 provisional)");
     }
 }

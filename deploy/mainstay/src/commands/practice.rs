@@ -26,9 +26,14 @@ pub(crate) async fn run(server: &ServerArgs, what: What) -> anyhow::Result<()> {
     let What::Show { name, json } = what;
     let mut client = PracticeServiceClient::new(server.connect()?);
     let reply = client.get_practice(pb::GetPracticeRequest { name }).await;
-    let reply = reply.map_err(|status| server.explain(&status))?.into_inner();
+    let reply = reply
+        .map_err(|status| server.explain(&status))?
+        .into_inner();
     match json {
-        true => output::say(output::json("mainstay.practice.v1.GetPracticeResponse", &reply)?)?,
+        true => output::say(output::json(
+            "mainstay.practice.v1.GetPracticeResponse",
+            &reply,
+        )?)?,
         false => output::say(text(&reply.practice.unwrap_or_default()).trim_end())?,
     }
     Ok(())
@@ -37,21 +42,49 @@ pub(crate) async fn run(server: &ServerArgs, what: What) -> anyhow::Result<()> {
 /// A practice for people.
 fn text(practice: &pb::Practice) -> String {
     let mut text = format!("{} ({})\n", practice.title, practice.name);
-    section(&mut text, "Objectives", practice.objectives.iter().map(String::clone));
+    section(
+        &mut text,
+        "Objectives",
+        practice.objectives.iter().map(String::clone),
+    );
     for workflow in &practice.workflows {
-        let title = format!("Workflow of {} ({})", workflow.record, workflow.states.join(", "));
-        section(&mut text, &title, workflow.transitions.iter().map(transition));
+        let title = format!(
+            "Workflow of {} ({})",
+            workflow.record,
+            workflow.states.join(", ")
+        );
+        section(
+            &mut text,
+            &title,
+            workflow.transitions.iter().map(transition),
+        );
     }
-    let rpcs = practice.rpcs.iter().map(|rpc| format!("{} [{}]: {}", rpc.method, rpc.permission, rpc.summary));
+    let rpcs = practice
+        .rpcs
+        .iter()
+        .map(|rpc| format!("{} [{}]: {}", rpc.method, rpc.permission, rpc.summary));
     section(&mut text, "Inputs: RPCs", rpcs);
-    let followed = practice.followed_events.iter().map(|event| format!("{} {}: {}", event.source, event.r#type, event.effect));
+    let followed = practice
+        .followed_events
+        .iter()
+        .map(|event| format!("{} {}: {}", event.source, event.r#type, event.effect));
     section(&mut text, "Inputs: followed events", followed);
-    let emitted = practice.emitted_events.iter().map(|event| format!("{}: {}", event.r#type, event.summary));
+    let emitted = practice
+        .emitted_events
+        .iter()
+        .map(|event| format!("{}: {}", event.r#type, event.summary));
     section(&mut text, "Outputs: events", emitted);
     section(&mut text, "Metrics", practice.metrics.iter().map(metric));
-    let responsibilities = practice.responsibilities.iter().map(|held| format!("{}: {}", held.role, held.permissions.join(", ")));
+    let responsibilities = practice
+        .responsibilities
+        .iter()
+        .map(|held| format!("{}: {}", held.role, held.permissions.join(", ")));
     section(&mut text, "Responsibilities", responsibilities);
-    section(&mut text, "Stages of a service's life", practice.lifecycle_stages.iter().map(String::clone));
+    section(
+        &mut text,
+        "Stages of a service's life",
+        practice.lifecycle_stages.iter().map(String::clone),
+    );
     text
 }
 
@@ -68,13 +101,25 @@ fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) 
 
 fn transition(transition: &pb::Transition) -> String {
     let from = transition.from.join(", ");
-    let to = if transition.to.is_empty() { "the same" } else { transition.to.as_str() };
-    format!("{}: {from} → {to} [{}]", transition.verb, transition.permission)
+    let to = if transition.to.is_empty() {
+        "the same"
+    } else {
+        transition.to.as_str()
+    };
+    format!(
+        "{}: {from} → {to} [{}]",
+        transition.verb, transition.permission
+    )
 }
 
 fn metric(metric: &pb::PracticeMetric) -> String {
     match metric.variants.is_empty() {
         true => format!("{}: {}", metric.metric, metric.summary),
-        false => format!("{} ({}): {}", metric.metric, metric.variants.join(", "), metric.summary),
+        false => format!(
+            "{} ({}): {}",
+            metric.metric,
+            metric.variants.join(", "),
+            metric.summary
+        ),
     }
 }

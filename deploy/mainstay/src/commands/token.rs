@@ -41,9 +41,19 @@ pub(crate) enum What {
 pub(crate) async fn run(server: &ServerArgs, what: What) -> anyhow::Result<()> {
     let client = AccessServiceClient::new(server.connect()?);
     match what {
-        What::Create { name, role, expires, json } => {
+        What::Create {
+            name,
+            role,
+            expires,
+            json,
+        } => {
             let expire_time = expires.as_deref().map(expiry).transpose()?;
-            let token = pb::Token { account: name, role, expire_time, ..Default::default() };
+            let token = pb::Token {
+                account: name,
+                role,
+                expire_time,
+                ..Default::default()
+            };
             create(server, client, token, json).await
         }
         What::List { json } => list(server, client, json).await,
@@ -58,23 +68,51 @@ async fn create(
     json: bool,
 ) -> anyhow::Result<()> {
     let request_id = uuid::Uuid::now_v7().to_string();
-    let request = pb::CreateTokenRequest { parent: String::new(), token: Some(token), request_id };
-    let made = client.create_token(request).await.map_err(|status| server.explain(&status))?.into_inner();
+    let request = pb::CreateTokenRequest {
+        parent: String::new(),
+        token: Some(token),
+        request_id,
+    };
+    let made = client
+        .create_token(request)
+        .await
+        .map_err(|status| server.explain(&status))?
+        .into_inner();
     if json {
-        return Ok(output::say(output::json("mainstay.access.v1.CreateTokenResponse", &made)?)?);
+        return Ok(output::say(output::json(
+            "mainstay.access.v1.CreateTokenResponse",
+            &made,
+        )?)?);
     }
     let token = made.token.unwrap_or_default();
     let until = output::instant(token.expire_time.as_ref());
-    output::remark(format!("{}: {} as {}, expires {until}", short(&token.name), token.account, token.role));
+    output::remark(format!(
+        "{}: {} as {}, expires {until}",
+        short(&token.name),
+        token.account,
+        token.role
+    ));
     output::remark("The secret is shown this once; send it as `authorization: Bearer SECRET`.");
     Ok(output::say(made.secret)?)
 }
 
-async fn list(server: &ServerArgs, mut client: AccessServiceClient<Connection>, json: bool) -> anyhow::Result<()> {
+async fn list(
+    server: &ServerArgs,
+    mut client: AccessServiceClient<Connection>,
+    json: bool,
+) -> anyhow::Result<()> {
     let mut page_token = String::new();
     loop {
-        let request = pb::ListTokensRequest { page_size: 500, page_token, ..Default::default() };
-        let page = client.list_tokens(request).await.map_err(|status| server.explain(&status))?.into_inner();
+        let request = pb::ListTokensRequest {
+            page_size: 500,
+            page_token,
+            ..Default::default()
+        };
+        let page = client
+            .list_tokens(request)
+            .await
+            .map_err(|status| server.explain(&status))?
+            .into_inner();
         for token in &page.tokens {
             output::say(match json {
                 true => output::json("mainstay.access.v1.Token", token)?,
@@ -88,10 +126,26 @@ async fn list(server: &ServerArgs, mut client: AccessServiceClient<Connection>, 
     }
 }
 
-async fn revoke(server: &ServerArgs, mut client: AccessServiceClient<Connection>, token: &str) -> anyhow::Result<()> {
-    let name = if token.contains('/') { token.to_owned() } else { format!("tokens/{token}") };
-    let request = pb::RevokeTokenRequest { name, etag: String::new(), request_id: uuid::Uuid::now_v7().to_string() };
-    let done = client.revoke_token(request).await.map_err(|status| server.explain(&status))?.into_inner();
+async fn revoke(
+    server: &ServerArgs,
+    mut client: AccessServiceClient<Connection>,
+    token: &str,
+) -> anyhow::Result<()> {
+    let name = if token.contains('/') {
+        token.to_owned()
+    } else {
+        format!("tokens/{token}")
+    };
+    let request = pb::RevokeTokenRequest {
+        name,
+        etag: String::new(),
+        request_id: uuid::Uuid::now_v7().to_string(),
+    };
+    let done = client
+        .revoke_token(request)
+        .await
+        .map_err(|status| server.explain(&status))?
+        .into_inner();
     Ok(output::say(line(&done.token.unwrap_or_default()))?)
 }
 
@@ -102,8 +156,16 @@ fn line(token: &pb::Token) -> String {
         pb::TokenState::Revoked => "revoked",
         pb::TokenState::Unspecified => "-",
     };
-    let (made, until) = (output::instant(token.create_time.as_ref()), output::instant(token.expire_time.as_ref()));
-    format!("{}  {state:<7}  {:<13}  {}  made {made}  expires {until}", short(&token.name), token.role, token.account)
+    let (made, until) = (
+        output::instant(token.create_time.as_ref()),
+        output::instant(token.expire_time.as_ref()),
+    );
+    format!(
+        "{}  {state:<7}  {:<13}  {}  made {made}  expires {until}",
+        short(&token.name),
+        token.role,
+        token.account
+    )
 }
 
 /// A name without its organization.
@@ -116,7 +178,11 @@ fn expiry(text: &str) -> anyhow::Result<prost_types::Timestamp> {
     if let Ok(span) = text.parse::<jiff::Span>() {
         let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
         let at = length.and_then(|length| jiff::Timestamp::now().checked_add(length));
-        let at = at.map_err(|_| Usage::new(format!("--expires {text}: give days, hours or less, such as 30d or 12h")))?;
+        let at = at.map_err(|_| {
+            Usage::new(format!(
+                "--expires {text}: give days, hours or less, such as 30d or 12h"
+            ))
+        })?;
         return Ok(mainstay_chassis::clock::timestamp(at.as_microsecond()));
     }
     time::instant("--expires", text)
@@ -131,7 +197,10 @@ mod tests {
         let now = jiff::Timestamp::now().as_second();
         let month = expiry("30d").unwrap().seconds - now;
         assert!((30 * 86_400..30 * 86_400 + 5).contains(&month), "{month}");
-        assert_eq!(expiry("2030-01-02T03:04:05Z").unwrap().seconds, 1_893_553_445);
+        assert_eq!(
+            expiry("2030-01-02T03:04:05Z").unwrap().seconds,
+            1_893_553_445
+        );
         assert!(expiry("1mo").is_err() && expiry("soon").is_err());
     }
 

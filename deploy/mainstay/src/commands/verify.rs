@@ -24,7 +24,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     for path in databases(&args.data)? {
         let report = mainstay_practice::verify(&path).await?;
         bad += usize::from(report.fault.is_some());
-        output::say(if args.json { json(&report) } else { text(&report) })?;
+        output::say(if args.json {
+            json(&report)
+        } else {
+            text(&report)
+        })?;
     }
     match bad {
         0 => Ok(()),
@@ -35,7 +39,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 /// The databases in a folder, by name.
 fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut found = Vec::new();
     for entry in entries {
         let path = entry?.path();
@@ -45,7 +50,11 @@ fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     found.sort();
     match found.is_empty() {
-        true => Err(Usage::new(format!("{} holds no data: name the folder with --data", folder.display())).into()),
+        true => Err(Usage::new(format!(
+            "{} holds no data: name the folder with --data",
+            folder.display()
+        ))
+        .into()),
         false => Ok(found),
     }
 }
@@ -53,11 +62,18 @@ fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn text(report: &Report) -> String {
     match &report.fault {
         None => format!("{}: {} events, whole", report.service, report.events),
-        Some(flaw) => format!("{}: event {} is bad: {} ({} before it are whole)", report.service, flaw.seq, flaw.what, report.events),
+        Some(flaw) => format!(
+            "{}: event {} is bad: {} ({} before it are whole)",
+            report.service, flaw.seq, flaw.what, report.events
+        ),
     }
 }
 
 fn json(report: &Report) -> String {
-    let fault = report.fault.as_ref().map(|flaw| serde_json::json!({ "sequence": flaw.seq, "what": flaw.what }));
-    serde_json::json!({ "service": report.service, "events": report.events, "fault": fault }).to_string()
+    let fault = report
+        .fault
+        .as_ref()
+        .map(|flaw| serde_json::json!({ "sequence": flaw.seq, "what": flaw.what }));
+    serde_json::json!({ "service": report.service, "events": report.events, "fault": fault })
+        .to_string()
 }

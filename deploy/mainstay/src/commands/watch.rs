@@ -41,7 +41,10 @@ pub(crate) async fn run(server: &ServerArgs, args: Args) -> anyhow::Result<()> {
     let mut watch = Watch {
         client: EventServiceClient::new(server.connect()?).max_decoding_message_size(8 << 20),
         at: start(&args.from)?,
-        filter: pb::EventFilter { types: args.types, subjects: Vec::new() },
+        filter: pb::EventFilter {
+            types: args.types,
+            subjects: Vec::new(),
+        },
         json: args.json,
         wait: WAITS.0,
         reached: false,
@@ -84,8 +87,14 @@ impl Watch {
 
     /// Prints one stream to its end; says how long to wait before the next.
     async fn stream(&mut self) -> Result<Duration, Ended> {
-        let start = Some(pb::Start { at: Some(self.at.clone()) });
-        let request = pb::WatchEventsRequest { parent: String::new(), start, filter: Some(self.filter.clone()) };
+        let start = Some(pb::Start {
+            at: Some(self.at.clone()),
+        });
+        let request = pb::WatchEventsRequest {
+            parent: String::new(),
+            start,
+            filter: Some(self.filter.clone()),
+        };
         let opened = within(self.client.watch_events(request)).await??;
         let mut stream = opened.into_inner();
         self.reached = true;
@@ -104,7 +113,9 @@ impl Watch {
     fn take(&mut self, response: pb::WatchEventsResponse) -> anyhow::Result<ControlFlow<Duration>> {
         let mut flow = ControlFlow::Continue(());
         match response.content {
-            Some(Content::Events(batch)) => line::print(&batch.events, &response.cursor, self.json)?,
+            Some(Content::Events(batch)) => {
+                line::print(&batch.events, &response.cursor, self.json)?
+            }
             Some(Content::Drain(drain)) => {
                 let pause = u64::try_from(drain.reconnect_delay_ms).unwrap_or_default();
                 flow = ControlFlow::Break(Duration::from_millis(pause));
@@ -179,7 +190,10 @@ mod tests {
     #[test]
     fn a_place_is_a_word_a_time_or_a_cursor() {
         assert_eq!(start("earliest").unwrap(), At::Point(1));
-        assert!(matches!(start("2026-01-01T00:00:00Z").unwrap(), At::Time(_)));
+        assert!(matches!(
+            start("2026-01-01T00:00:00Z").unwrap(),
+            At::Time(_)
+        ));
         assert!(matches!(start("AbC_-9").unwrap(), At::Cursor(_)));
         assert!(start("12:30").is_err());
     }
