@@ -1,7 +1,6 @@
 //! A run of the bench: what is measured, how long, and what came of it so far.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -87,9 +86,4 @@ impl Bench {
     pub(crate) fn scratch(&self) -> &Path {
         &self.plan.scratch
     }
-}
-
-/// Names that many readers share.
-pub(crate) fn shared(names: Vec<String>) -> Arc<Vec<String>> {
-    Arc::new(names)
 }

@@ -139,4 +139,9 @@ impl Target {
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.process.stop().await.map(drop)
     }
+
+    /// Ends one that this program has started as itself: there is nothing to save.
+    pub(crate) async fn end(mut self) {
+        let _ = self.process.kill().await;
+    }
 }

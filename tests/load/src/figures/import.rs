@@ -74,7 +74,7 @@ fn generate(rows: usize, incidents: usize) -> Result<Vec<pb::IncidentHistory>> {
     (0..incidents)
         .map(|number| {
             let count = rows / incidents + usize::from(number < rows % incidents);
-            let begin = BEGIN + random.i64(..YEAR);
+            let begin = BEGIN + random.i64(0..YEAR);
             let facts = facts(&mut random, begin, count.min(1_000));
             Ok(pb::IncidentHistory {
                 origin: Some(Origin {
@@ -101,14 +101,14 @@ fn facts(random: &mut fastrand::Rng, begin: i64, count: usize) -> Vec<pb::Fact> 
             _ => pb::IncidentState::InProgress,
         };
         let hold = if state == pb::IncidentState::OnHold {
-            1 + random.i32(..6)
+            random.i32(1..=6)
         } else {
             0
         };
         let fact = pb::Fact {
             state: state.into(),
             hold_reason: hold,
-            impact: if place == 0 { 1 + random.i32(..4) } else { 0 },
+            impact: if place == 0 { random.i32(1..=4) } else { 0 },
             service: if place == 0 {
                 format!("service-{}", random.u32(..300))
             } else {
@@ -125,7 +125,7 @@ fn facts(random: &mut fastrand::Rng, begin: i64, count: usize) -> Vec<pb::Fact> 
             time,
             ..before.unwrap_or(fact)
         });
-        seconds += 1 + random.i64(..24 * 3600);
+        seconds += 1 + random.i64(0..24 * 3600);
     }
     facts
 }

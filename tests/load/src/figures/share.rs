@@ -1,9 +1,11 @@
 //! P9: what the gateway takes of the throughput, against the same routes on
 //! the same loop without it; both servers run, one is asked at a time.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
-use crate::bench::{Bench, shared};
+use crate::bench::Bench;
 use crate::drive::closed;
 use crate::incidents::{Create, Get, Resolve, shares, workers};
 use crate::report::Goal::AtMost;
@@ -14,14 +16,14 @@ const CLIENTS: usize = 64;
 pub(super) async fn measure(bench: &mut Bench, snapshot: &Snapshot) -> Result<()> {
     (bench.say)("the gateway's share");
     let span = bench.plan.span;
-    let names = shared(snapshot.names());
+    let names = Arc::new(snapshot.names());
     for _ in 0..bench.plan.repeats {
         let door = bench.product_on(snapshot).await?;
         let direct = bench.direct_on(snapshot).await?;
         let share = shares(&snapshot.incidents, CLIENTS);
         let mut rates = Vec::new();
         for target in [&direct, &door] {
-            let get = |line, random, _| Get::new(line, random, std::sync::Arc::clone(&names));
+            let get = |line, random, _| Get::new(line, random, Arc::clone(&names));
             let one = closed(span, workers(target, 1, get)).await?;
             let get = closed(span, workers(target, CLIENTS, get)).await?;
             let resolve =
@@ -40,7 +42,7 @@ pub(super) async fn measure(bench: &mut Bench, snapshot: &Snapshot) -> Result<()
             ]);
         }
         door.stop().await?;
-        direct.stop().await.ok();
+        direct.end().await;
         for (place, call) in ["get", "resolve and reopen", "create"]
             .into_iter()
             .enumerate()

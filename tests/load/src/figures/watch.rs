@@ -29,7 +29,7 @@ pub(super) async fn measure(bench: &mut Bench, snapshot: &Snapshot) -> Result<()
     for _ in 0..bench.plan.repeats {
         let direct = bench.direct_on(snapshot).await?;
         let lag = under_load(&direct, bench.time()).await?;
-        direct.stop().await.ok();
+        direct.end().await;
         let what = "commit to a watcher of the service itself, p99";
         bench.samples.add(
             "P7",
