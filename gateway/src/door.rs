@@ -25,6 +25,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
+pub use transcode::Trailers;
 use transcode::Transcoder;
 
 /// The largest message that is taken.
@@ -98,19 +99,34 @@ impl Door {
             pool,
             packages,
         });
-        let limits = Limits::default()
-            .with_max_message_size(LARGEST_REQUEST)
-            .with_max_request_body_size(LARGEST_REQUEST + (64 << 10));
         let connect = ConnectRpcService::new(Transcoder::new(routes.clone()))
-            .with_limits(limits)
+            .with_limits(limits(LARGEST_REQUEST))
             .with_deadline_policy(DeadlinePolicy::new().with_default_timeout(BACKSTOP));
         Self { routes, connect }
+    }
+
+    /// Takes messages up to another size than [`LARGEST_REQUEST`]; what goes
+    /// through as gRPC is the peer's to limit.
+    #[must_use]
+    pub fn with_largest_request(self, bytes: usize) -> Self {
+        Self {
+            connect: self.connect.with_limits(limits(bytes)),
+            ..self
+        }
     }
 
     /// The descriptors it translates by.
     pub fn pool(&self) -> &DescriptorPool {
         &self.routes.pool
     }
+}
+
+/// The limits of a translated message; on the wire it may be larger by what
+/// frames it.
+fn limits(message: usize) -> Limits {
+    Limits::default()
+        .with_max_message_size(message)
+        .with_max_request_body_size(message.saturating_add(64 << 10))
 }
 
 impl Routes {

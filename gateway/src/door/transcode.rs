@@ -37,9 +37,16 @@ struct Call {
     format: CodecFormat,
 }
 
+/// The trailers of a stream that will end well, when they are known as it
+/// begins; in the response's extensions. The protocols of browsers cannot send
+/// what is known only at the end.
+#[derive(Clone, Debug, Default)]
+pub struct Trailers(pub HeaderMap);
+
 /// A peer's response that is not an error.
 struct Reply {
     headers: HeaderMap,
+    trailers: Trailers,
     messages: Messages,
 }
 
@@ -117,6 +124,7 @@ impl Call {
         match Status::from_header_map(&head.headers) {
             Some(status) if !error::is_ok(&status) => Err(self.refused(&status)),
             _ => Ok(Reply {
+                trailers: head.extensions.get().cloned().unwrap_or_default(),
                 headers: metadata(head.headers),
                 messages: Messages::of(body),
             }),
@@ -129,6 +137,7 @@ impl Call {
         let Reply {
             headers,
             mut messages,
+            ..
         } = self.open(body).await?;
         let missing = || Status::from(Refusal::internal("a peer answered without a message"));
         let read = async {
@@ -152,7 +161,11 @@ impl Call {
         body: Result<Body, Refusal>,
     ) -> Result<connectrpc::Response<EncodedStream>, ConnectError> {
         let body = body.map_err(|refusal| self.failed(refusal))?;
-        let Reply { headers, messages } = self.open(body).await?;
+        let Reply {
+            headers,
+            trailers: Trailers(trailers),
+            messages,
+        } = self.open(body).await?;
         let bodies = stream::try_unfold((self, messages), |(call, mut messages)| async move {
             let next = messages
                 .next()
@@ -163,6 +176,7 @@ impl Call {
         });
         let mut response = connectrpc::Response::<EncodedStream>::new(Box::pin(bodies));
         response.headers = headers;
+        response.trailers = trailers;
         Ok(response)
     }
 

@@ -80,10 +80,9 @@ impl Peer {
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(deadline);
         }
-        let stream = method
-            .descriptor
-            .is_server_streaming()
-            .then_some(self.stall);
+        let kind = &method.descriptor;
+        let stream =
+            (kind.is_server_streaming() || kind.is_client_streaming()).then_some(self.stall);
         Ok(Admitted { deadline, stream })
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::mend::mended_trailers;
 use super::said;
 use crate::{Deadline, Refusal};
 
@@ -138,7 +139,7 @@ impl http_body::Body for Guarded {
             }
             Ok(Poll::Ready(frame)) => {
                 held.untaken = Some(Instant::now());
-                Poll::Ready(frame)
+                Poll::Ready(frame.map(|frame| frame.map(mended)))
             }
             Err(panic) => {
                 let body = held.inner.take();
@@ -160,6 +161,14 @@ impl http_body::Body for Guarded {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
+    }
+}
+
+/// The frame, with what tonic says at the end in the catalogue's words.
+fn mended(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(mended_trailers(trailers)),
+        Err(data) => data,
     }
 }
 
