@@ -2,13 +2,15 @@
 //! The whole file is read and judged before the first call, so that nothing of
 //! a bad file is written; then histories go out, a few calls at a time.
 
+use std::fmt;
 use std::fs::File;
 use std::future::Future;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::builder::Resettable;
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use tonic::{Request, Response, Status};
 
@@ -36,6 +38,7 @@ const MAPPING_LIMIT: u64 = 1024 * 1024;
 
 /// What to import, and how.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = Resettable::Reset)]
 pub(crate) struct ImportArgs {
     /// The mapping: which columns are what, and what their values mean
     #[arg(long, value_name = "MAP.yaml")]
@@ -117,7 +120,7 @@ where
         in_flight: usize::from(args.in_flight),
     };
     let bar = ProgressBar::new(report.incidents - report.rejected).with_style(style(
-        "Sending {wide_bar} {human_pos}/{human_len} incidents, {per_sec}, {eta} left",
+        "Sending {wide_bar} {human_pos}/{human_len} incidents, {rate}/s, {eta} left{msg}",
     ));
     bar.enable_steady_tick(Duration::from_millis(200));
     let sent = send::send(&log.incidents, &words, manner, call, &bar, &mut report).await;
@@ -178,5 +181,13 @@ fn read_log(
 
 /// The look of a bar; it is drawn on a terminal only.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key(
+        "rate",
+        |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // A rate that cannot be drawn is not worth a failure.
+            let _ = write!(text, "{:.0}", state.per_sec());
+        },
+    )
 }

@@ -237,10 +237,12 @@ impl fmt::Display for Report {
             self.seconds
         )?;
         match &self.error {
-            Some(error) => write!(
-                f,
-                "\nEnded early: {error}\nWhat is counted above is written; run it again to complete it"
-            ),
+            Some(error) => {
+                write!(f, "\nEnded early: {error}")?;
+                let written = !self.dry_run && self.facts_written > 0;
+                let remark = "\nWhat is counted above is written; run it again to complete it";
+                if written { f.write_str(remark) } else { Ok(()) }
+            }
             None => Ok(()),
         }
     }

@@ -24,8 +24,10 @@ const BATCH: usize = 100;
 const BATCH_BYTES: usize = 768 * 1024;
 /// As long as the server takes at most for an import.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How often a call is made before the import gives up: for about a minute.
+/// How often a call is made before the import gives up: for about a minute
+/// with a server that has answered before, else for a moment.
 const ATTEMPTS: u32 = 12;
+const FIRST_ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -56,6 +58,10 @@ where
     F: Future<Output = Result<Response<pb::ImportIncidentsResponse>, Status>>,
 {
     let failed = Cell::new(false);
+    let line = Line {
+        bar,
+        answers: Cell::new(false),
+    };
     let mut outcome = Ok(());
     let batches = Batches {
         incidents: incidents.iter(),
@@ -70,8 +76,8 @@ where
             histories: batch.histories,
             validate_only: manner.dry_run,
         };
-        let (sent, call) = (batch.sent, &call);
-        async move { (sent, deliver(call, request).await) }
+        let (sent, call, line) = (batch.sent, &call, &line);
+        async move { (sent, deliver(call, request, line).await) }
     });
     let mut answers = std::pin::pin!(calls.buffer_unordered(manner.in_flight));
     while let Some((sent, answer)) = answers.next().await {
@@ -91,10 +97,18 @@ where
     outcome
 }
 
+/// What is known of the server, and where a person sees it.
+struct Line<'a> {
+    bar: &'a ProgressBar,
+    /// Whether it has answered a call.
+    answers: Cell<bool>,
+}
+
 /// Makes a call until it is answered, or refused for good.
 async fn deliver<C, F>(
     call: &C,
     request: pb::ImportIncidentsRequest,
+    line: &Line<'_>,
 ) -> Result<pb::ImportIncidentsResponse, Status>
 where
     C: Fn(Request<pb::ImportIncidentsRequest>) -> F,
@@ -105,34 +119,43 @@ where
         let mut once = Request::new(request.clone());
         once.set_timeout(DEADLINE);
         let status = match call(once).await {
-            Ok(response) => return Ok(response.into_inner()),
+            Ok(response) => {
+                line.answers.set(true);
+                line.bar.set_message("");
+                return Ok(response.into_inner());
+            }
             Err(status) => status,
         };
-        let Some(pause) = pause(&status, attempt) else {
+        let Some(pause) = pause(&status, attempt, line.answers.get()) else {
             return Err(status);
         };
+        line.bar.set_message("; waiting for the server");
         tokio::time::sleep(pause).await;
         attempt += 1;
     }
 }
 
 /// How long to wait before a call is repeated; none when that is of no use.
-fn pause(status: &Status, attempt: u32) -> Option<Duration> {
+fn pause(status: &Status, attempt: u32, answers: bool) -> Option<Duration> {
     let asked = status
         .get_details_retry_info()
         .and_then(|info| info.retry_delay);
     // A status with a source was made here, of a connection that broke.
     let passing = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
         || (status.code() != Code::Cancelled && status.source().is_some());
-    if attempt >= ATTEMPTS || !(passing || asked.is_some()) {
+    let most = match answers || asked.is_some() {
+        true => ATTEMPTS,
+        false => FIRST_ATTEMPTS,
+    };
+    if attempt >= most || !(passing || asked.is_some()) {
         return None;
     }
     let doubled = FIRST_PAUSE
         .saturating_mul(1 << (attempt - 1))
         .min(LONGEST_PAUSE);
     // Calls that failed together must not come back together.
-    let spread = doubled
-        .mul_f64(0.5 + f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX) / 2.0);
+    let chance = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+    let spread = doubled.mul_f64(0.5 + chance / 2.0);
     Some(spread.max(asked.unwrap_or_default()))
 }
 

@@ -565,3 +565,15 @@ async fn a_server_that_does_not_answer_for_every_history_is_found_out() {
         .unwrap();
     assert_eq!((report.created, report.exit_code()), (1, ExitCode::FAILURE));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_never_there_is_given_up_soon() {
+    let files = Files::new(MAPPING, &format!("{HEADER}{}", many(1)));
+    let began = tokio::time::Instant::now();
+    let call = |_| ready(Err(Status::unavailable("nobody there")));
+    let report = run(&files.args, call, |status| status.message().to_owned())
+        .await
+        .unwrap();
+    assert_eq!(report.error.as_deref(), Some("nobody there"));
+    assert!(began.elapsed() < Duration::from_secs(3));
+}
