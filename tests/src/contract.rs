@@ -93,7 +93,7 @@ fn is_own(full_name: &str) -> bool {
 }
 
 /// The value of an extension on a set of options, when it is set.
-pub(crate) fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
+pub fn extension(options: &DynamicMessage, name: &str) -> Option<Value> {
     let extension = options
         .descriptor()
         .parent_pool()

@@ -14,12 +14,31 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::{Bearer, Caller};
 
+/// What a suite is started with beside its address and its data.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Further arguments, such as `--config FILE`.
+    pub arguments: Vec<String>,
+    /// Settings in its environment, such as `MAINSTAY_LIMITS__UNITS_PER_SECOND`.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Extra {
+    /// A setting in the environment.
+    pub fn setting(variable: &str, value: &str) -> Self {
+        Self {
+            environment: vec![(variable.to_owned(), value.to_owned())],
+            ..Self::default()
+        }
+    }
+}
+
 /// A suite that runs as a process of its own. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Suite {
     data: PathBuf,
     address: String,
-    arguments: Vec<String>,
+    extra: Extra,
     child: Child,
     _folder: Option<TempDir>,
 }
@@ -27,25 +46,24 @@ pub struct Suite {
 impl Suite {
     /// Starts a suite on an empty folder, which goes when the suite is dropped.
     pub async fn start() -> Result<Self> {
-        Self::start_with(&[]).await
+        Self::start_with(Extra::default()).await
     }
 
-    /// The same, with further arguments such as `--config FILE`.
-    pub async fn start_with(arguments: &[&str]) -> Result<Self> {
+    /// The same, started with more than address and data.
+    pub async fn start_with(extra: Extra) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut suite = Self::start_on(&folder.path().join("data"), arguments).await?;
+        let mut suite = Self::start_on(&folder.path().join("data"), extra).await?;
         suite._folder = Some(folder);
         Ok(suite)
     }
 
     /// Starts a suite on a folder that the caller keeps.
-    pub async fn start_on(data: &Path, arguments: &[&str]) -> Result<Self> {
-        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let (child, address) = spawn(data, "127.0.0.1:0", &arguments).await?;
+    pub async fn start_on(data: &Path, extra: Extra) -> Result<Self> {
+        let (child, address) = spawn(data, "127.0.0.1:0", &extra).await?;
         Ok(Self {
             data: data.to_owned(),
             address,
-            arguments,
+            extra,
             child,
             _folder: None,
         })
@@ -67,7 +85,7 @@ impl Suite {
     /// Starts it again after [`Suite::kill`] or [`Suite::stop`], on the same
     /// folder and address.
     pub async fn restart(&mut self) -> Result<()> {
-        let (child, address) = spawn(&self.data, &self.address, &self.arguments).await?;
+        let (child, address) = spawn(&self.data, &self.address, &self.extra).await?;
         ensure!(
             address == self.address,
             "it came back at {address} instead of {}",
@@ -175,13 +193,14 @@ impl Suite {
 }
 
 /// Starts the process and waits until it says where it listens.
-async fn spawn(data: &Path, listen: &str, arguments: &[String]) -> Result<(Child, String)> {
+async fn spawn(data: &Path, listen: &str, extra: &Extra) -> Result<(Child, String)> {
     std::fs::create_dir_all(data)?;
     let errors = data.with_extension("stderr");
     let mut child = Command::new(binary()?)
         .args(["--listen", listen, "--data"])
         .arg(data)
-        .args(arguments)
+        .args(&extra.arguments)
+        .envs(extra.environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(
