@@ -12,13 +12,12 @@ use tonic::{Request, Response, Status};
 
 use super::definition::Window;
 use super::memory::SOURCE;
+use super::query::{MOST_GROUPS, TooManyGroups};
 use super::question::Question;
 use super::{Metrics, query, wire};
 
 /// How long a call waits that has no deadline.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// At most so many groups are answered.
-const MOST_GROUPS: usize = 20_000;
 
 /// Serves metrics.
 #[derive(Clone, Debug)]
@@ -79,13 +78,11 @@ impl Metrics {
             .map(|cursor| cursor.encode())
             .unwrap_or_default();
         drop(kept);
-        if groups.len() > MOST_GROUPS {
-            let remedy = format!(
-                "must make at most {MOST_GROUPS} groups, not {}: name fewer dimensions",
-                groups.len()
-            );
-            return Err(Refusal::invalid("group_by", remedy));
-        }
+        let groups = groups.map_err(|TooManyGroups(n)| {
+            let remedy =
+                format!("must make at most {MOST_GROUPS} groups, not {n}: name fewer dimensions");
+            Refusal::invalid("group_by", remedy)
+        })?;
         let is_interval = question.definition.window == Window::Interval;
         Ok(pb::QueryMetricsResponse {
             metric: question.definition.name.to_owned(),

@@ -50,9 +50,20 @@ pub struct Group {
 type Key = [u32; Dimension::ALL.len()];
 type Groups<T> = HashMap<Key, T>;
 
+/// At most so many groups are answered, so that a response fits its limit.
+pub const MOST_GROUPS: usize = 10_000;
+
+/// There are more groups than can be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyGroups(pub usize);
+
 /// Computes a measure by dimensions; groups are sorted by their keys. Without
 /// dimensions there is one group, without facts or not.
-pub fn answer(facts: Option<&Organization>, measure: Measure, by: &[Dimension]) -> Vec<Group> {
+pub fn answer(
+    facts: Option<&Organization>,
+    measure: Measure,
+    by: &[Dimension],
+) -> Result<Vec<Group>, TooManyGroups> {
     match measure {
         Measure::TimeToResolve(variant, interval) => distributions(facts, by, |timeline| {
             time_to_resolve(timeline, variant, interval)
@@ -118,7 +129,7 @@ fn distributions<'a>(
     facts: Option<&'a Organization>,
     by: &[Dimension],
     value: impl Fn(&'a Timeline) -> Option<(&'a Point, i64)>,
-) -> Vec<Group> {
+) -> Result<Vec<Group>, TooManyGroups> {
     let groups = gather(facts, by, value, |values: &mut Vec<i64>, value_us| {
         values.push(value_us)
     });
@@ -131,7 +142,7 @@ fn ratios<'a>(
     facts: Option<&'a Organization>,
     by: &[Dimension],
     value: impl Fn(&'a Timeline) -> Option<(&'a Point, Ratio)>,
-) -> Vec<Group> {
+) -> Result<Vec<Group>, TooManyGroups> {
     let groups = gather(facts, by, value, |sum: &mut Ratio, one| {
         sum.numerator += one.numerator;
         sum.denominator += one.denominator;
@@ -173,7 +184,10 @@ fn named<T>(
     by: &[Dimension],
     groups: Groups<T>,
     figure: impl Fn(T) -> Figure,
-) -> Vec<Group> {
+) -> Result<Vec<Group>, TooManyGroups> {
+    if groups.len() > MOST_GROUPS {
+        return Err(TooManyGroups(groups.len()));
+    }
     let word = |number: &u32| facts.map_or("", |facts| facts.word(*number)).to_owned();
     let mut named: Vec<Group> = groups
         .into_iter()
@@ -183,7 +197,7 @@ fn named<T>(
         })
         .collect();
     named.sort_unstable_by(|one, other| one.keys.cmp(&other.keys));
-    named
+    Ok(named)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ proptest! {
                 Measure::BacklogAge(interval.start_us),
             ];
             for measure in measures {
-                let groups = answer(facts.of("default"), measure, &by);
+                let groups = answer(facts.of("default"), measure, &by).unwrap();
                 prop_assert_eq!(groups, naive::answer(&log, measure, &by), "{:?} by {:?}", measure, by);
             }
         }

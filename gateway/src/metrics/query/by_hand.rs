@@ -3,7 +3,7 @@
 use crate::metrics::definition::{Dimension, REOPEN_PERIOD_US, Variant};
 use crate::metrics::facts::{Fact, Facts};
 use crate::metrics::figure::{Distribution, Ratio, Spread};
-use crate::metrics::query::{Figure, Group, Interval, Measure, answer};
+use crate::metrics::query::{Figure, Group, Interval, MOST_GROUPS, Measure, TooManyGroups, answer};
 use crate::metrics::timeline::State;
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ fn memory(log: Vec<Fact>) -> Facts {
 }
 
 fn ask(rows: &[Row], measure: Measure, by: &[Dimension]) -> Vec<Group> {
-    answer(memory(log(rows)).of("default"), measure, by)
+    answer(memory(log(rows)).of("default"), measure, by).unwrap()
 }
 
 fn until(hour: i64) -> Interval {
@@ -207,18 +207,21 @@ fn nothing_is_no_number() {
     };
     let resolved = Measure::TimeToResolve(Variant::GrossLast, ALWAYS);
     assert_eq!(
-        answer(None, resolved, &[]),
+        answer(None, resolved, &[]).unwrap(),
         group(Figure::Distribution(empty))
     );
     assert_eq!(
-        answer(None, Measure::BacklogAge(0), &[]),
+        answer(None, Measure::BacklogAge(0), &[]).unwrap(),
         group(Figure::Distribution(empty))
     );
     assert_eq!(
-        answer(None, Measure::ReopenRate(ALWAYS), &[]),
+        answer(None, Measure::ReopenRate(ALWAYS), &[]).unwrap(),
         group(Figure::Ratio(Ratio::default()))
     );
-    assert_eq!(answer(None, resolved, &[Dimension::Team]), Vec::new());
+    assert_eq!(
+        answer(None, resolved, &[Dimension::Team]).unwrap(),
+        Vec::new()
+    );
 }
 
 #[test]
@@ -358,5 +361,24 @@ fn groups_have_the_values_at_the_end_and_are_sorted() {
             .flat_map(|group| group.keys)
             .collect::<Vec<_>>(),
         ["", "a", "a-1", "b"]
+    );
+}
+
+#[test]
+fn more_groups_than_a_response_holds_are_refused_with_their_number() {
+    let one = |number: usize| Fact {
+        incident: Uuid::from_u128(u128::try_from(number).unwrap()),
+        team: number.to_string(),
+        ..log(&REOPENED[..1]).remove(0)
+    };
+    let facts = memory((0..=MOST_GROUPS).map(one).collect());
+    let measure = Measure::BacklogAge(0);
+    let by_team = answer(facts.of("default"), measure, &[Dimension::Team]);
+    assert_eq!(by_team, Err(TooManyGroups(MOST_GROUPS + 1)));
+    assert_eq!(
+        answer(facts.of("default"), measure, &[Dimension::Impact])
+            .unwrap()
+            .len(),
+        1
     );
 }
