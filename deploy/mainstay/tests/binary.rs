@@ -1,4 +1,9 @@
 //! What the binary promises, tried on the binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
 
 #[path = "binary/access.rs"]
 mod access;
