@@ -71,9 +71,10 @@ fn value(field: &FieldDescriptor) -> Value {
     if let Some(each) = kind.as_enum() {
         let banned = set(rules(field), &["enum", "not_in"]);
         let banned = banned.as_ref().and_then(Value::as_list).unwrap_or_default();
-        let mut numbers = each.values().map(|value| value.number());
-        let allowed = numbers.find(|number| !banned.contains(&Value::I32(*number)));
-        return Value::EnumNumber(allowed.unwrap_or_default());
+        let numbers = each.values().map(|value| value.number());
+        let allowed = numbers.filter(|number| !banned.contains(&Value::I32(*number)));
+        // The last one: a stream from LATEST answers at once.
+        return Value::EnumNumber(allowed.last().unwrap_or_default());
     }
     match kind == Kind::String {
         true => Value::String(text(field).into_owned()),
