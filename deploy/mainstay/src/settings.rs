@@ -97,6 +97,7 @@ pub(crate) const TABLE: Table = Table {
         "MAINSTAY_TOKEN",
         "MAINSTAY_TOKEN_FILE",
         "MAINSTAY_BINARY",
+        "MAINSTAY_PLANT",
     ],
 };
 
