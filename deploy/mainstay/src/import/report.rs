@@ -239,9 +239,8 @@ impl fmt::Display for Report {
         match &self.error {
             Some(error) => {
                 write!(f, "\nEnded early: {error}")?;
-                let written = !self.dry_run && self.facts_written > 0;
-                let remark = "\nWhat is counted above is written; run it again to complete it";
-                if written { f.write_str(remark) } else { Ok(()) }
+                let again = "\nRunning it again completes it: what is there stays as it is";
+                f.write_str(if self.dry_run { "" } else { again })
             }
             None => Ok(()),
         }

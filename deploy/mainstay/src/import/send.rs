@@ -25,9 +25,9 @@ const BATCH_BYTES: usize = 768 * 1024;
 /// As long as the server takes at most for an import.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a call is made before the import gives up: for about a minute
-/// with a server that has answered before, else for a moment.
+/// with a server that has answered before, else for a few seconds.
 const ATTEMPTS: u32 = 12;
-const FIRST_ATTEMPTS: u32 = 4;
+const FIRST_ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 

@@ -575,5 +575,5 @@ async fn a_server_that_was_never_there_is_given_up_soon() {
         .await
         .unwrap();
     assert_eq!(report.error.as_deref(), Some("nobody there"));
-    assert!(began.elapsed() < Duration::from_secs(3));
+    assert!(began.elapsed() < Duration::from_secs(7));
 }
