@@ -24,12 +24,13 @@ pub(crate) struct ServerArgs {
         value_name = "URL",
         env = "MAINSTAY_SERVER",
         default_value = "http://127.0.0.1:8080",
+        help_heading = "Server",
         global = true
     )]
     server: String,
     /// File that holds the token. MAINSTAY_TOKEN (the token itself) and
     /// MAINSTAY_TOKEN_FILE say it as well; without any, `data/admin.token`.
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", help_heading = "Server", global = true)]
     token_file: Option<PathBuf>,
 }
 

@@ -99,9 +99,14 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
+/// Makes a folder that only the owner can enter; and whatever this process
+/// makes from now on, databases too, is the owner's only, since the folder may
+/// have been there before with other rights.
 #[cfg(unix)]
 fn private_folder(path: &Path) -> std::io::Result<()> {
+    use rustix::fs::Mode;
     use std::os::unix::fs::DirBuilderExt as _;
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -310,13 +310,17 @@ async fn connect(
     connections: u32,
     read_only: bool,
 ) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+    // The path goes in by itself: a URL would have to be escaped.
+    let mut options = ConnectOptions::new("sqlite://");
+    let path = path.to_owned();
     options
         .max_connections(connections)
         .min_connections(1)
         .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         let sqlite = sqlite
+            .filename(&path)
+            .create_if_missing(true)
             .pragma("journal_mode", "WAL")
             .pragma("busy_timeout", "5000")
             .pragma("temp_store", "MEMORY");

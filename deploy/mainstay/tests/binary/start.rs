@@ -109,6 +109,24 @@ fn the_first_start_makes_a_token_for_the_owner_only_and_the_second_keeps_it() {
 }
 
 #[test]
+fn any_folder_name_holds_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_on(&folder.path().join("my data?100%#1"), "127.0.0.1:0");
+    assert!(server.data().join("incident.db").exists());
+    assert!(server.says(["token", "list"]).contains("administrator"));
+}
+
+#[test]
+fn data_is_for_its_owner_only_in_a_folder_that_was_there_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_on(folder.path(), "127.0.0.1:0");
+    for entry in std::fs::read_dir(server.data()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+}
+
+#[test]
 fn a_lost_token_file_is_replaced_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_on(&folder.path().join("data"), "127.0.0.1:0");
