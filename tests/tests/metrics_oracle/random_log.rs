@@ -30,20 +30,18 @@ pub(crate) async fn import(caller: &Caller, dice: &mut Dice) -> Result<()> {
         .import_incidents(request)
         .await?
         .into_inner();
-    let made = |result: &&pb::ImportResult| result.outcome() == pb::ImportOutcome::Created;
-    ensure!(
-        response.results.iter().filter(made).count() == 60,
-        "{:?}",
-        response.results
-    );
+    let refused = |result: &&pb::ImportResult| result.outcome() != pb::ImportOutcome::Created;
+    let refused: Vec<_> = response.results.iter().filter(refused).collect();
+    ensure!(refused.is_empty(), "{refused:?}");
     Ok(())
 }
 
 fn history(dice: &mut Dice, number: usize) -> pb::IncidentHistory {
     let mut seconds = 1_700_000_000 + i64::try_from(dice.below(90 * 86_400)).unwrap_or_default();
     let mut facts = Vec::new();
+    let nanos = dice.pick(&[0, 0, 1_000, 499_500_000]);
     for _ in 0..=dice.below(14) {
-        facts.push(fact(dice, seconds));
+        facts.push(fact(dice, Timestamp { seconds, nanos }));
         seconds += dice.pick(&[0, 1, 59, 3_600, 86_400, 29 * 86_400]) + dice.pick(&[0, 7, 1_234]);
     }
     let key = number.to_string();
@@ -59,7 +57,7 @@ fn history(dice: &mut Dice, number: usize) -> pb::IncidentHistory {
     }
 }
 
-fn fact(dice: &mut Dice, seconds: i64) -> pb::Fact {
+fn fact(dice: &mut Dice, time: Timestamp) -> pb::Fact {
     let state = dice.pick(&[
         New, InProgress, InProgress, OnHold, OnHold, Mitigated, Resolved, Resolved, Closed,
         Cancelled,
@@ -69,10 +67,7 @@ fn fact(dice: &mut Dice, seconds: i64) -> pb::Fact {
         false => pb::HoldReason::Unspecified,
     };
     pb::Fact {
-        time: Some(Timestamp {
-            seconds,
-            nanos: dice.pick(&[0, 0, 1_000, 499_500_000]),
-        }),
+        time: Some(time),
         state: state.into(),
         hold_reason: reason.into(),
         impact: dice.pick(&IMPACTS).into(),
