@@ -5,6 +5,8 @@ mod collection;
 mod comment;
 mod event;
 mod import;
+#[cfg(test)]
+mod plans;
 mod request;
 mod verbs;
 mod words;

@@ -2,6 +2,8 @@
 //! filters, lifecycle. Knows sea-orm; knows no practice.
 
 pub mod call;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod cursor;
 pub mod filter;
 pub mod follow;

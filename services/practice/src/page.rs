@@ -7,6 +7,9 @@
 //! all pages: it travels in the token.
 
 mod keyset;
+mod lanes;
+#[cfg(any(test, feature = "conformance"))]
+pub mod plans;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -125,7 +128,7 @@ impl<R: Record> Collection<R> {
             now_us: token.began_us,
         };
         let filter = Filter::read(&request.filter, self.fields, ground).await?;
-        let walk = Walk::<R>::new(self.fields, filter, order, select.clone());
+        let mut walk = Walk::<R>::new(self.fields, filter, order, select.clone());
         let found = walk
             .find(reader.connection, token.after.as_ref(), size)
             .await?;

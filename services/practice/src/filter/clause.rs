@@ -1,6 +1,6 @@
 //! What a filter asks, in terms of columns, and the SQL for it.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr, Value};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr, Value};
 use sea_orm::{ColumnTrait, Condition};
 
 use super::shape::Compare;
@@ -126,17 +126,35 @@ impl<C: ColumnTrait> Leaf<C> {
                 }
             }
             Self::Label {
-                id,
-                organization,
-                kind,
-                key,
-                ask,
-                negated,
+                id, ask, negated, ..
             } => {
-                let has = col(*id).in_subquery(labelled(organization, kind, key, ask));
+                let mut all = self.labelled().unwrap_or_default();
+                let has = match ask {
+                    // A row is looked up with all its key, one by one.
+                    LabelAsk::In(_) => {
+                        all.and_where(Expr::col("record_id").eq(col(*id)));
+                        Expr::exists(all)
+                    }
+                    LabelAsk::Present | LabelAsk::Prefix(_) => col(*id).in_subquery(all),
+                };
                 Condition::all().add(if *negated { has.not() } else { has })
             }
         }
+    }
+
+    /// Finds the ids of the records with the label that is tested.
+    pub(crate) fn labelled(&self) -> Option<SelectStatement> {
+        let Self::Label {
+            organization,
+            kind,
+            key,
+            ask,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some(labelled(organization, kind, key, ask))
     }
 }
 
@@ -211,12 +229,7 @@ fn successor(prefix: &str) -> Option<String> {
 }
 
 /// Ids of the records with a label.
-fn labelled(
-    organization: &str,
-    kind: &str,
-    key: &str,
-    ask: &LabelAsk,
-) -> sea_orm::sea_query::SelectStatement {
+fn labelled(organization: &str, kind: &str, key: &str, ask: &LabelAsk) -> SelectStatement {
     let text = || Expr::col("value");
     let mut select = Query::select();
     select

@@ -114,6 +114,18 @@ pub(crate) fn fits<R: Record>(order: &Order<Column<R>>, place: &Place) -> bool {
     keys.len() == place.0.len() && keys.iter().zip(&place.0).all(typed)
 }
 
+/// A place in an order, for tests of its plans.
+#[cfg(any(test, feature = "conformance"))]
+pub(crate) fn example<R: Record>(order: &Order<Column<R>>) -> Place {
+    let keys = keys::<R>(order);
+    let values = keys.iter().map(|key| match sort::<R>(key) {
+        Sort::Id => Sorted::Id(Uuid::nil()),
+        Sort::Text => Sorted::Text("a".to_owned()),
+        Sort::Number | Sort::Small => Sorted::Number(1),
+    });
+    Place(values.collect())
+}
+
 /// Which of two places comes first.
 pub(crate) fn compare<C>(keys: &[Key<C>], left: &Place, right: &Place) -> Ordering {
     let values = left.0.iter().zip(&right.0);

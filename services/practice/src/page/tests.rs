@@ -384,7 +384,10 @@ async fn every_order_and_field_is_an_index_search() {
     for order in TICKETS.orders {
         for text in &filters {
             let filter = Filter::read(text, FIELDS, ground).await.unwrap();
-            let walk = Walk::<Model>::new(FIELDS, filter, order, tickets());
+            let mut walk = Walk::<Model>::new(FIELDS, filter, order, tickets());
+            if text.starts_with("labels") {
+                walk.lead_by(vec![Uuid::nil()]);
+            }
             let mut values = vec![keyset::Sorted::Number(5), keyset::Sorted::Id(Uuid::nil())];
             if order.keys.len() > 1 {
                 values.insert(0, keyset::Sorted::Text("new".to_owned()));
@@ -407,5 +410,64 @@ async fn every_order_and_field_is_an_index_search() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn the_plans_of_a_list_tell_what_has_no_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = ticket::database(&folder, &[]).await;
+    let indexed = Collection::<Model> {
+        fields: &FIELDS[..FIELDS.len() - 1],
+        ..TICKETS
+    };
+    assert_eq!(
+        plans::unindexed(&indexed, &tickets(), &connection).await,
+        Vec::<String>::new()
+    );
+    connection
+        .execute_unprepared("DROP INDEX t4")
+        .await
+        .unwrap();
+    let faults = plans::unindexed(&indexed, &tickets(), &connection).await;
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+    assert!(faults[0].starts_with("filter team == "), "{faults:#?}");
+    connection
+        .execute_unprepared("DROP INDEX t1")
+        .await
+        .unwrap();
+    let faults = plans::unindexed(&indexed, &tickets(), &connection).await;
+    assert!(faults[0].starts_with("order create_time"), "{faults:#?}");
+}
+
+/// Whether few or many records have a label, a list by it is complete.
+#[tokio::test]
+async fn a_label_of_few_leads_and_one_of_many_is_tested_along_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<(Model, Labels)> = (0..3_000)
+        .map(|at| {
+            let mut labels: Labels = vec![("env", "prod".to_owned())];
+            if at % 1_000 == 7 {
+                labels.push(("rare", "yes".to_owned()));
+            }
+            (ticket(at, "new", None, 0), labels)
+        })
+        .collect();
+    let connection = ticket::database(&folder, &rows).await;
+    for (filter, expected) in [
+        ("labels.rare == \"yes\"", 3),
+        ("labels.env == \"prod\" && state == NEW", 3_000),
+        ("labels.env == \"prod\"", 3_000),
+        ("labels.env.startsWith(\"pr\") && has(labels.rare)", 3),
+        ("labels.env in [\"prod\"] && labels.rare != \"yes\"", 2_997),
+    ] {
+        let request = PageRequest {
+            page_size: 500,
+            filter: filter.to_owned(),
+            ..PageRequest::default()
+        };
+        let (found, pages) = all(&connection, request).await;
+        assert_eq!(found.len(), expected, "{filter}");
+        assert_eq!(pages, expected.div_ceil(500), "{filter}");
     }
 }

@@ -125,14 +125,15 @@ pub const FIELDS: &[Field<Column>] = &[
         kind: FieldKind::Instant,
     },
     Field {
-        name: "resolve_time",
-        column: Column::ResolveUs,
-        kind: FieldKind::Instant,
-    },
-    Field {
         name: "labels",
         column: Column::Id,
         kind: FieldKind::Labels,
+    },
+    // Sorts nothing, so that no index serves it alone: it comes last.
+    Field {
+        name: "resolve_time",
+        column: Column::ResolveUs,
+        kind: FieldKind::Instant,
     },
 ];
 

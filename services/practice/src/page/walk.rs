@@ -2,28 +2,31 @@
 //!
 //! One clause of the filter that names values of a column (`state in [NEW,
 //! ON_HOLD]`) leads: each of its values is a *lane* that an index walks in
-//! order, and the lanes are merged. What remains of the filter is tested along
+//! order, and the lanes are merged (`page/lanes.rs`). What remains of the filter is tested along
 //! the way, on at most [`EXAMINED`] rows: then the page ends short, with a
 //! token that goes on from there.
 
 use mainstay_chassis::Refusal;
 use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityName, IdenStatic,
-    QueryFilter, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityName, QueryFilter,
+    QueryTrait, Select,
 };
 
+use uuid::Uuid;
+
 use crate::Record;
-use crate::filter::{Clause, Field, FieldKind, Filter, Leaf, col};
+use crate::filter::{Field, Filter, col};
 
 use super::Column;
 use super::keyset::{Key, Order, Place, after, after_by_value, compare, keys, place};
+use super::lanes::{Parts, part};
 use crate::scope::away;
 
 /// Most rows that are examined for a page.
 pub(crate) const EXAMINED: usize = 10_000;
-/// Most lanes.
-const LANES: usize = 8;
+/// A label that at most so many records have leads.
+const FEW: usize = 1_000;
 
 /// The places of a page.
 pub(crate) struct Found {
@@ -37,15 +40,7 @@ pub(crate) struct Found {
 pub(crate) struct Walk<R: Record> {
     select: Select<R::Table>,
     keys: Vec<Key<Column<R>>>,
-    /// What an index finds: a condition per lane.
-    lanes: Vec<Condition>,
-    /// What is tested on each row.
-    rest: Vec<Condition>,
-    /// Most rows that are examined in a lane.
-    window: usize,
-    /// The values of the first key, when it is an enum and the other keys run
-    /// against it.
-    words: Option<Vec<&'static str>>,
+    parts: Parts<Column<R>>,
 }
 
 impl<R: Record> Walk<R> {
@@ -56,39 +51,43 @@ impl<R: Record> Walk<R> {
         order: &Order<Column<R>>,
         select: Select<R::Table>,
     ) -> Self {
-        let mut clauses = filter.into_clauses();
-        let leads = (0..clauses.len()).filter_map(|at| Some((lead(fields, clauses.get(at)?)?, at)));
-        let lanes = match leads.min_by_key(|(lead, _)| *lead).map(|(_, at)| at) {
-            Some(at) => lanes(clauses.remove(at)),
-            None => vec![Condition::all()],
-        };
-        let words = words(fields, order);
-        let ranged = order.keys.get(usize::from(words.is_some()));
-        let ranged = ranged.map(|key| key.column.as_str());
-        let bounds = |clause: &Clause<Column<R>>| match clause {
-            Clause::Leaf(Leaf::Order { column, .. }) => Some(column.as_str()) == ranged,
-            Clause::Leaf(_) | Clause::All(_) | Clause::Any(_) => false,
-        };
-        let (bounds, rest): (Vec<_>, Vec<_>) = clauses.into_iter().partition(bounds);
-        let bounds = bounds
-            .iter()
-            .fold(Condition::all(), |all, clause| all.add(clause.condition()));
         Self {
             select,
             keys: keys::<R>(order),
-            window: EXAMINED / lanes.len().max(1),
-            lanes: lanes
-                .into_iter()
-                .map(|lane| lane.add(bounds.clone()))
-                .collect(),
-            rest: rest.iter().map(Clause::condition).collect(),
-            words,
+            parts: part(fields, filter.into_clauses(), order),
+        }
+    }
+
+    /// Lets the label lead, when few records have it; otherwise it is tested
+    /// along the way.
+    async fn settle(&mut self, connection: &DatabaseConnection) -> Result<(), Refusal> {
+        let Some(label) = self.parts.label.take() else {
+            return Ok(());
+        };
+        let mut some = label.labelled().unwrap_or_default();
+        some.limit(count(FEW + 1));
+        let found = connection.query_all(&some).await.map_err(away)?;
+        let ids = found.iter().map(|row| row.try_get_by_index::<Uuid>(0));
+        let ids: Vec<Uuid> = ids.collect::<Result<_, _>>().map_err(away)?;
+        match ids.len() > FEW {
+            true => self.parts.rest.push(label.condition()),
+            false => self.lead_by(ids),
+        }
+        Ok(())
+    }
+
+    /// Lets the records that have the label lead.
+    pub(crate) fn lead_by(&mut self, ids: Vec<Uuid>) {
+        // Named one by one, or SQLite would rather walk through all records.
+        let few = R::fixed().id.is_in(ids);
+        for lane in &mut self.parts.lanes {
+            *lane = lane.clone().add(few.clone());
         }
     }
 
     /// The ranges of a lane after a place, nearest first.
     fn ranges(&self, start: Option<&Place>) -> Vec<Condition> {
-        match &self.words {
+        match &self.parts.words {
             Some(words) => after_by_value(&self.keys, words, start),
             None => after(&self.keys, start),
         }
@@ -96,13 +95,14 @@ impl<R: Record> Walk<R> {
 
     /// The places of a page of a size after a place.
     pub(crate) async fn find(
-        &self,
+        &mut self,
         connection: &DatabaseConnection,
         start: Option<&Place>,
         size: usize,
     ) -> Result<Found, Refusal> {
+        self.settle(connection).await?;
         let (mut places, mut reach) = (Vec::new(), None::<Place>);
-        for lane in &self.lanes {
+        for lane in &self.parts.lanes {
             let (found, end) = self.walk(connection, lane, start, size).await?;
             places.extend(found);
             reach = match (reach, end) {
@@ -135,7 +135,7 @@ impl<R: Record> Walk<R> {
     ) -> Result<(Vec<Place>, Option<Place>), Refusal> {
         let mut places = Vec::new();
         let ranges = self.ranges(start);
-        let window = self.window / ranges.len().max(1);
+        let window = EXAMINED / self.parts.lanes.len().max(1) / ranges.len().max(1);
         for range in ranges {
             let reading = self.statement(
                 lane,
@@ -147,7 +147,7 @@ impl<R: Record> Walk<R> {
             if places.len() > size {
                 break;
             }
-            if !self.rest.is_empty() {
+            if !self.parts.rest.is_empty() {
                 let edge = self
                     .read(connection, &self.edge(lane, &range, window))
                     .await?
@@ -179,7 +179,7 @@ impl<R: Record> Walk<R> {
         window: usize,
         limit: usize,
     ) -> SelectStatement {
-        if self.rest.is_empty() {
+        if self.parts.rest.is_empty() {
             let mut plain = self.in_order(self.columns(), lane, range);
             plain.limit(count(limit));
             return plain;
@@ -193,6 +193,7 @@ impl<R: Record> Walk<R> {
             .exprs(self.expressions())
             .from_subquery(inner, R::Table::default().table_name());
         let all = self
+            .parts
             .rest
             .iter()
             .cloned()
@@ -241,33 +242,12 @@ impl<R: Record> Walk<R> {
     pub(crate) fn statements(&self, start: Option<&Place>, size: usize) -> Vec<SelectStatement> {
         let ranges = self.ranges(start);
         let all = self
+            .parts
             .lanes
             .iter()
             .flat_map(|lane| ranges.iter().map(move |range| (lane, range)));
-        all.map(|(lane, range)| self.statement(lane, range, self.window, size + 1))
+        all.map(|(lane, range)| self.statement(lane, range, EXAMINED, size + 1))
             .collect()
-    }
-}
-
-/// The values of an order's first key, when it is an enum and the next key runs
-/// against it.
-fn words<C: ColumnTrait>(fields: &[Field<C>], order: &Order<C>) -> Option<Vec<&'static str>> {
-    let [first, second, ..] = order.keys else {
-        return None;
-    };
-    if first.descending == second.descending {
-        return None;
-    }
-    let first = fields
-        .iter()
-        .find(|field| field.column.as_str() == first.column.as_str());
-    match first?.kind {
-        FieldKind::Enum(words) => Some(words.iter().map(|(_, kept)| *kept).collect()),
-        FieldKind::Slug(_)
-        | FieldKind::Text
-        | FieldKind::Name(_)
-        | FieldKind::Instant
-        | FieldKind::Labels => None,
     }
 }
 
@@ -277,65 +257,6 @@ enum Columns {
     All,
     /// These.
     Only(Vec<SimpleExpr>),
-}
-
-/// How well a clause leads, the least best; none when it cannot.
-fn lead<C: ColumnTrait>(fields: &[Field<C>], clause: &Clause<C>) -> Option<(bool, usize)> {
-    match clause {
-        Clause::Leaf(Leaf::In {
-            column,
-            values,
-            absent,
-            negated: false,
-        }) => {
-            let lanes = values.len() + usize::from(*absent && column.def().is_null());
-            let common = fields.iter().any(|field| {
-                matches!(field.kind, FieldKind::Enum(_)) && field.column.as_str() == column.as_str()
-            });
-            (lanes <= LANES).then_some((common, lanes))
-        }
-        // Found by their own table and sorted: after all that has an order.
-        Clause::Leaf(Leaf::Label { negated: false, .. }) => Some((true, LANES + 1)),
-        Clause::Leaf(_) | Clause::All(_) | Clause::Any(_) => None,
-    }
-}
-
-/// A condition for each value that the leading clause names.
-fn lanes<C: ColumnTrait>(clause: Clause<C>) -> Vec<Condition> {
-    let Clause::Leaf(Leaf::In {
-        column,
-        mut values,
-        absent,
-        negated: false,
-    }) = clause
-    else {
-        return vec![clause.condition()];
-    };
-    let lane = |values, absent| {
-        let leaf = Leaf::In {
-            column,
-            values,
-            absent,
-            negated: false,
-        };
-        leaf.condition()
-    };
-    // A value named twice would be walked twice.
-    let mut once = Vec::new();
-    values.retain(|value| {
-        !once.contains(value) && {
-            once.push(value.clone());
-            true
-        }
-    });
-    let mut lanes: Vec<Condition> = values
-        .into_iter()
-        .map(|value| lane(vec![value], false))
-        .collect();
-    if absent && column.def().is_null() {
-        lanes.push(lane(Vec::new(), true));
-    }
-    lanes
 }
 
 fn count(rows: usize) -> u64 {

@@ -1,0 +1,44 @@
+//! Every order and every filter field of the lists is an index search.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use mainstay_chassis::{Clock, Principal};
+use mainstay_practice::{StoreSettings, page::plans};
+use sea_orm::{ColumnTrait, QueryFilter};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::View;
+use super::collection::{COMMENTS, incidents};
+use crate::comment::{self, Comment};
+use crate::incident::Incident;
+
+#[tokio::test]
+async fn every_order_and_filter_field_has_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = StoreSettings {
+        folder: folder.path().to_owned(),
+        clock: Clock::wall(),
+        drain: CancellationToken::new(),
+    };
+    let service = crate::open(settings).await.unwrap();
+    let permissions = BTreeSet::from(["incident.read".to_owned()]);
+    let ada = Principal::new(
+        "ada",
+        "default",
+        Arc::new(permissions),
+        CancellationToken::new(),
+    );
+    let scope = service.store.scope(&ada.permit("incident.read").unwrap());
+
+    let list = incidents(View::Basic);
+    let faults = plans::unindexed(&list, &scope.find::<Incident>(), scope.connection()).await;
+    assert!(faults.is_empty(), "{faults:#?}");
+    let of_one = scope
+        .find::<Comment>()
+        .filter(comment::Column::Incident.eq(Uuid::nil()));
+    let faults = plans::unindexed(&COMMENTS, &of_one, scope.connection()).await;
+    assert!(faults.is_empty(), "{faults:#?}");
+    service.store.close().await;
+}
