@@ -169,9 +169,10 @@ pub(crate) fn is_grpc(head: &request::Parts) -> bool {
 
 /// A translated body. A whole one stays whole, so that its length is told.
 pub(crate) fn body(body: ConnectRpcBody) -> Body {
-    match body {
-        ConnectRpcBody::Full(full) => Body::new(full),
-        other => Body::new(other),
+    if let ConnectRpcBody::Full(full) = body {
+        Body::new(full)
+    } else {
+        Body::new(body)
     }
 }
 

@@ -41,18 +41,17 @@ fn detail(pool: &DescriptorPool, any: &prost_types::Any) -> ErrorDetail {
 /// The refusal that a failure of the translation itself stands for.
 pub(super) fn refusal(error: &ConnectError) -> Refusal {
     let message = error.message.clone().unwrap_or_default();
-    match error.code {
-        ErrorCode::ResourceExhausted => Refusal::new(
-            Kind::Exhausted,
-            ErrorReason::MessageTooLarge,
-            "the message is larger than the limit: send less at a time",
-        ),
-        ErrorCode::DeadlineExceeded => Refusal::deadline(),
-        ErrorCode::Unimplemented => {
-            Refusal::new(Kind::Unimplemented, ErrorReason::MethodUnknown, message)
-        }
-        _ => Refusal::invalid("request", message),
+    if error.code == ErrorCode::ResourceExhausted {
+        let message = "the message is larger than the limit: send less at a time";
+        return Refusal::new(Kind::Exhausted, ErrorReason::MessageTooLarge, message);
     }
+    if error.code == ErrorCode::DeadlineExceeded {
+        return Refusal::deadline();
+    }
+    if error.code == ErrorCode::Unimplemented {
+        return Refusal::new(Kind::Unimplemented, ErrorReason::MethodUnknown, message);
+    }
+    Refusal::invalid("request", message)
 }
 
 /// Whether a status says that all went well.

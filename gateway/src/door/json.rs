@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         let shape = match &self.shape {
             Shape::Each(shape) => (**shape).clone(),
-            other => other.clone(),
+            shape @ (Shape::Message(_) | Shape::Any | Shape::Free) => shape.clone(),
         };
         for index in 0_usize.. {
             let walk = self.down(shape.clone(), index.to_string())?;

@@ -16,9 +16,12 @@ pub(super) fn mended(
     pool: &DescriptorPool,
     response: Response<ConnectRpcBody>,
 ) -> Response<ConnectRpcBody> {
-    let found = match response.body() {
-        ConnectRpcBody::Full(full) if !response.status().is_success() => bare(full),
-        _ => None,
+    let found = if let ConnectRpcBody::Full(full) = response.body()
+        && !response.status().is_success()
+    {
+        bare(full)
+    } else {
+        None
     };
     let Some(found) = found else { return response };
     let (mut head, _) = response.into_parts();

@@ -182,20 +182,17 @@ impl Call {
 
     /// A response's message in the client's format.
     fn decoded(&self, message: Bytes) -> Result<Bytes, ConnectError> {
-        match self.format {
-            CodecFormat::Json => {
-                let told = |route: &Route| -> Result<Vec<u8>, Refusal> {
-                    let message = DynamicMessage::decode(route.descriptor.output(), message)
-                        .map_err(Refusal::internal)?;
-                    serde_json::to_vec(&message).map_err(Refusal::internal)
-                };
-                self.route()
-                    .and_then(told)
-                    .map(Bytes::from)
-                    .map_err(|refusal| self.failed(refusal))
-            }
-            _ => Ok(message),
+        if self.format != CodecFormat::Json {
+            return Ok(message);
         }
+        let told = |route: &Route| -> Result<Vec<u8>, Refusal> {
+            let kind = route.descriptor.output();
+            let message = DynamicMessage::decode(kind, message).map_err(Refusal::internal)?;
+            serde_json::to_vec(&message).map_err(Refusal::internal)
+        };
+        let told = self.route().and_then(told);
+        told.map(Bytes::from)
+            .map_err(|refusal| self.failed(refusal))
     }
 
     fn failed(&self, refusal: Refusal) -> ConnectError {
@@ -209,9 +206,10 @@ impl Call {
 
 /// A request's message as protobuf.
 fn encoded(route: &Route, format: CodecFormat, message: Bytes) -> Result<Bytes, Refusal> {
-    match format {
-        CodecFormat::Json => json::decode(route.descriptor.input(), &message),
-        _ => Ok(message),
+    if format == CodecFormat::Json {
+        json::decode(route.descriptor.input(), &message)
+    } else {
+        Ok(message)
     }
 }
 

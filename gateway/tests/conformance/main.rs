@@ -13,6 +13,8 @@
 )]
 
 mod messages;
+mod plan;
+mod raw;
 mod reference;
 mod verdict;
 

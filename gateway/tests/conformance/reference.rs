@@ -5,27 +5,23 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use mainstay_chassis::Deadline;
-use mainstay_gateway::door::Trailers;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::metadata::MetadataMap;
+use tonic::codec::CompressionEncoding;
 use tonic::server::{Grpc, NamedService, ServerStreamingService, StreamingService};
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 use tower::Service;
 
-use crate::messages::{
-    any, any_of, any_value, bytes, entries, headers, list, new, number, part, value,
-};
+use crate::messages::{any, any_value, entries, new, value};
+use crate::plan::Plan;
+use crate::raw::Raw;
 
 /// The query of a GET, in the extensions.
 #[derive(Clone)]
@@ -89,7 +85,8 @@ struct Handler {
     method: String,
 }
 
-type Sent = Pin<Box<dyn tokio_stream::Stream<Item = Result<Bytes, Status>> + Send>>;
+/// The messages of a response.
+pub(crate) type Sent = Pin<Box<dyn tokio_stream::Stream<Item = Result<Bytes, Status>> + Send>>;
 type Replied = BoxFuture<'static, Result<tonic::Response<Sent>, Status>>;
 
 impl ServerStreamingService<Bytes> for Handler {
@@ -145,80 +142,6 @@ impl StreamingService<Bytes> for Handler {
             });
             Ok(reply)
         })
-    }
-}
-
-/// What the first request asks for.
-struct Plan {
-    headers: HeaderMap,
-    trailers: HeaderMap,
-    data: Vec<Bytes>,
-    error: Option<DynamicMessage>,
-    delay: Duration,
-}
-
-impl Plan {
-    fn of(request: &DynamicMessage) -> Self {
-        let Some(definition) = part(request, "response_definition") else {
-            return Self {
-                headers: HeaderMap::new(),
-                trailers: HeaderMap::new(),
-                data: Vec::new(),
-                error: None,
-                delay: Duration::ZERO,
-            };
-        };
-        let data = match value(&definition, "response_data") {
-            Value::List(all) => all.iter().map(bytes).collect(),
-            one => vec![bytes(&one)],
-        };
-        Self {
-            headers: headers(&definition, "response_headers"),
-            trailers: headers(&definition, "response_trailers"),
-            data,
-            error: part(&definition, "error"),
-            delay: Duration::from_millis(number(&definition, "response_delay_ms").into()),
-        }
-    }
-
-    /// The head of the response, and where its messages go.
-    fn reply(&self) -> (mpsc::Sender<Result<Bytes, Status>>, tonic::Response<Sent>) {
-        let (send, receive) = mpsc::channel(1);
-        let mut reply = tonic::Response::new(Box::pin(ReceiverStream::new(receive)) as Sent);
-        *reply.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
-        reply
-            .extensions_mut()
-            .insert(Trailers(self.trailers.clone()));
-        (send, reply)
-    }
-
-    /// The end: the error asked for, or OK, with the trailers.
-    fn end(&self, info: Option<prost_types::Any>) -> Status {
-        let trailers = MetadataMap::from_headers(self.trailers.clone());
-        let Some(error) = &self.error else {
-            return Status::with_metadata(Code::Ok, "", trailers);
-        };
-        let code = value(error, "code").as_enum_number().unwrap_or_default();
-        let message = value(error, "message")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let details = list(error, "details")
-            .iter()
-            .map(any_of)
-            .chain(info)
-            .collect();
-        let told = tonic_types::pb::Status {
-            code,
-            message: message.clone(),
-            details,
-        };
-        Status::with_details_and_metadata(
-            Code::from_i32(code),
-            message,
-            told.encode_to_vec().into(),
-            trailers,
-        )
     }
 }
 
@@ -399,42 +322,4 @@ async fn sent(
     message: Result<Bytes, Status>,
 ) -> Result<(), Broken> {
     send.send(message).await.map_err(|_| None)
-}
-
-/// Messages as bytes.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
 }

@@ -38,10 +38,10 @@ impl Verdict {
         for block in output.split("FAILED: ").skip(1) {
             let mut lines = block.lines();
             let case = lines.next().unwrap_or_default().trim_end_matches(':');
+            // A complaint after the first begins with what separates them.
             let complaints: Vec<&str> = lines
                 .take_while(|line| line.starts_with('\t'))
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
+                .map(|line| line.trim().trim_start_matches("; "))
                 .collect();
             if !complaints.is_empty()
                 && complaints

@@ -1,6 +1,13 @@
 //! The door with a service behind it: protocols, refusals, limits, time, JSON,
 //! connections.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "what the tests stand on, outside of them"
+)]
+
 mod calls;
 mod connections;
 mod echo;
