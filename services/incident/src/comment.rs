@@ -1,25 +1,12 @@
 //! A comment on an incident: a record of its own, with an author and an
 //! audience. It is never changed.
 
+pub mod audience;
+
 use mainstay_practice::Moment;
 use sea_orm::entity::prelude::*;
 
-/// Who may read a comment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
-#[sea_orm(
-    rs_type = "String",
-    db_type = "String(StringLen::N(16))",
-    rename_all = "SCREAMING_SNAKE_CASE"
-)]
-pub enum Audience {
-    /// Everybody who may read the incident.
-    Public,
-    /// Those who hold [`READ_INTERNAL`].
-    Internal,
-}
-
-/// The permission to read internal comments.
-pub const READ_INTERNAL: &str = "incident.read_internal";
+pub use audience::{Audience, READ_INTERNAL};
 
 /// A comment.
 pub type Comment = Model;
@@ -148,14 +135,6 @@ impl Model {
     /// Who may read it.
     pub fn audience(&self) -> Audience {
         self.audience
-    }
-
-    /// The permission that a reader must hold beside reading incidents.
-    pub fn needs(&self) -> Option<&'static str> {
-        match self.audience {
-            Audience::Public => None,
-            Audience::Internal => Some(READ_INTERNAL),
-        }
     }
 
     /// The text.

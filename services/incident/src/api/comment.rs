@@ -1,7 +1,8 @@
 //! `IncidentCommentService`: parse, act, reply.
 
+use mainstay_chassis::{Permit, Refusal};
 use mainstay_practice::call::permit;
-use mainstay_practice::{Call, PageRequest, Reader, Record, Store};
+use mainstay_practice::{Call, Page, PageRequest, Reader, Record, Store};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use pb::incident_comment_service_server::IncidentCommentService;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -20,6 +21,48 @@ impl CommentApi {
     /// Serves the comments of this store.
     pub(crate) fn new(store: Store) -> Self {
         Self(store)
+    }
+
+    /// A page of the comments on an incident that the caller may read.
+    async fn page(
+        &self,
+        permit: &Permit,
+        asked: pb::ListIncidentCommentsRequest,
+    ) -> Result<Page<Comment>, Refusal> {
+        let pb::ListIncidentCommentsRequest {
+            parent,
+            page_size,
+            page_token,
+        } = asked;
+        let scope = self.0.scope(permit);
+        let incident = scope.id_of::<Incident>("parent", &parent).await?;
+        let incident = scope.get::<Incident>(incident).await?;
+        let mut select = scope
+            .find::<Comment>()
+            .filter(Column::Incident.eq(incident.id()));
+        if !permit.principal().may(READ_INTERNAL) {
+            select = select.filter(Column::Audience.eq(Audience::Public));
+        }
+        let parent = incident.name();
+        let asked = PageRequest {
+            page_size,
+            page_token,
+            parent,
+            ..PageRequest::default()
+        };
+        let (organization, connection) = (scope.organization(), scope.connection());
+        let now_us = self.0.clock().now_us();
+        wire::COMMENTS
+            .page(
+                select,
+                Reader {
+                    organization,
+                    connection,
+                    now_us,
+                },
+                &asked,
+            )
+            .await
     }
 }
 
@@ -46,38 +89,12 @@ impl IncidentCommentService for CommentApi {
         request: Request<pb::ListIncidentCommentsRequest>,
     ) -> Answer<pb::ListIncidentCommentsResponse> {
         let permit = permit(&request)?;
-        let pb::ListIncidentCommentsRequest {
-            parent,
-            page_size,
-            page_token,
-        } = request.into_inner();
-        let scope = self.0.scope(&permit);
-        let incident = scope
-            .get::<Incident>(scope.id_of::<Incident>("parent", &parent).await?)
-            .await?;
-        let mut select = scope
-            .find::<Comment>()
-            .filter(Column::Incident.eq(incident.id()));
-        if !permit.principal().may(READ_INTERNAL) {
-            select = select.filter(Column::Audience.eq(Audience::Public));
-        }
-        let page = PageRequest {
-            page_size,
-            page_token,
-            parent: incident.name(),
-            ..PageRequest::default()
-        };
-        let now_us = self.0.clock().now_us();
-        let reader = Reader {
-            organization: scope.organization(),
-            connection: scope.connection(),
-            now_us,
-        };
-        let page = wire::COMMENTS.page(select, reader, &page).await?;
+        let page = self.page(&permit, request.into_inner()).await?;
         let comments = page.records.iter().map(wire::comment).collect();
+        let next_page_token = page.next_page_token;
         Ok(Response::new(pb::ListIncidentCommentsResponse {
             comments,
-            next_page_token: page.next_page_token,
+            next_page_token,
         }))
     }
 }

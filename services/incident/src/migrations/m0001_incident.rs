@@ -31,30 +31,28 @@ impl MigrationTrait for Migration {
             .name("ux_incident_origin")
             .table("incident")
             .col("organization")
-            .col("origin_key")
             .col("origin_source")
+            .col("origin_key")
             .unique()
-            .and_where(Expr::col("origin_source").is_not_null())
+            .and_where(Expr::col("origin_key").is_not_null())
             .to_owned();
         manager.create_index(origin).await?;
         for column in ["state", "priority", "impact"] {
             manager.create_index(by(column).to_owned()).await?;
         }
-        for column in ["service", "team", "assignee", "parent", "origin_source"] {
+        for column in [
+            "service",
+            "team",
+            "assignee",
+            "parent",
+            "origin_source",
+            "origin_key",
+        ] {
             let index = by(column)
                 .and_where(Expr::col(column).is_not_null())
                 .to_owned();
             manager.create_index(index).await?;
         }
-        let newest = Index::create()
-            .name("ix_incident_priority_newest")
-            .table("incident")
-            .col("organization")
-            .col("priority")
-            .col(("create_us", IndexOrder::Desc))
-            .col(("id", IndexOrder::Desc))
-            .to_owned();
-        manager.create_index(newest).await?;
         let age = Index::create()
             .name("ix_incident_create")
             .table("incident")

@@ -173,3 +173,22 @@ pub(crate) const COMMENTS: Collection<Comment> = Collection {
     }],
     weight: |comment| 500 + comment.body().len(),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mainstay_practice::Word;
+
+    #[test]
+    fn the_words_of_filters_are_those_of_the_table() {
+        let words: Vec<_> = STATES.iter().map(|(_, kept)| *kept).collect();
+        let states: Vec<_> = crate::incident::State::ALL
+            .iter()
+            .map(|state| state.word())
+            .collect();
+        assert_eq!(words, states);
+        for (wire, kept) in STATES.iter().chain(PRIORITIES).chain(IMPACTS) {
+            assert!(wire.ends_with(kept), "{wire} is not {kept}");
+        }
+    }
+}

@@ -69,7 +69,7 @@ impl Record for Comment {
                     comment: Some(comment(self)),
                 }
                 .encode_to_vec(),
-                needs: self.needs(),
+                needs: self.audience().needs(),
             },
         }
     }

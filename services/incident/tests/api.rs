@@ -1,0 +1,22 @@
+//! What only this practice promises, as its callers see it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "api/bench.rs"]
+mod bench;
+#[path = "api/comments.rs"]
+mod comments;
+#[path = "api/fields.rs"]
+mod fields;
+#[path = "api/import.rs"]
+mod import;
+#[path = "api/lists.rs"]
+mod lists;
+#[path = "api/milestones.rs"]
+mod milestones;
+#[path = "api/reading.rs"]
+mod reading;
+#[path = "api/updates.rs"]
+mod updates;
+#[path = "api/verbs.rs"]
+mod verbs;
