@@ -46,7 +46,9 @@ impl Open {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        let io = TcpStream::connect(self.address).await.unwrap();
+        io.set_nodelay(true).unwrap();
+        io
     }
 
     fn request(&self, method: &str) -> Request<Full<Bytes>> {

@@ -197,8 +197,10 @@ struct Connection {
 }
 
 /// What a connection that was asked to end before its first call is given to
-/// do so.
+/// do so, so that a head that is on its way is still heard.
 const LAST_WORD: Duration = Duration::from_secs(1);
+/// The same at the stop, when the process waits for it.
+const LAST_WORD_AT_STOP: Duration = Duration::from_millis(100);
 
 impl Connection {
     /// Serves it to its end.
@@ -255,7 +257,7 @@ impl Connection {
                     connection.as_mut().graceful_shutdown();
                     if !called.load(Ordering::Relaxed) {
                         asked = true;
-                        first.as_mut().reset(tokio::time::Instant::now() + LAST_WORD);
+                        first.as_mut().reset(tokio::time::Instant::now() + LAST_WORD_AT_STOP);
                     }
                 }
             }
