@@ -11,7 +11,7 @@ use mainstay_ledger::run::{Run, Settings, run};
 use mainstay_ledger::strace;
 use mainstay_ledger::summary::summary;
 
-/// What switches the planted fault on, in a server built with the feature `planted`.
+/// What switches the planted fault on, in a debug build of the server.
 const PLANT: (&str, &str) = ("MAINSTAY_PLANT", "ack_before_commit");
 /// At most so many violations are printed.
 const PRINTED: usize = 20;

@@ -2,10 +2,12 @@
 //! acknowledgement at least one fsync or fdatasync comes to its end. Killing a
 //! process does not test the disk; this does, as far as a process can.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tonic::transport::Endpoint;
 
 use crate::operation::{Caller, Operation, Verb};
@@ -13,15 +15,19 @@ use crate::process::Launch;
 
 /// Number of writes, one after the other.
 const WRITES: u128 = 50;
+/// The file that a write must have reached.
+const FILE: &str = "incident.db";
+/// Makes every sync wait 20 ms before it begins.
+const SLOW: &str = "inject=fsync,fdatasync:delay_enter=20000";
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watched {
     /// Writes acknowledged.
     pub writes: usize,
-    /// Writes within whose time no fsync ended.
+    /// Writes within whose time no sync of their file began and ended.
     pub unsynced: usize,
-    /// Calls of fsync and fdatasync.
+    /// Calls of fsync and fdatasync on that file.
     pub syncs: usize,
 }
 
@@ -44,8 +50,19 @@ pub async fn watch(
     std::fs::create_dir_all(&data)?;
     let trace = folder.join("trace");
     let plain = Launch::server(binary, &data, "127.0.0.1:0");
-    let options = ["-f", "-ttt", "-T", "-e", "trace=fsync,fdatasync", "-o"].map(Into::into);
-    let mut arguments = Vec::from(options);
+    // -D: the tracer steps aside, so that the process started is the server itself.
+    let options = [
+        "-D",
+        "-f",
+        "-y",
+        "-ttt",
+        "-T",
+        "-e",
+        "trace=fsync,fdatasync",
+    ];
+    let mut arguments: Vec<OsString> = options.map(Into::into).into();
+    // A slow disk: what does not wait for it is told at once.
+    arguments.extend(["-e", SLOW, "-o"].map(Into::into));
     arguments.extend([
         trace.clone().into_os_string(),
         plain.program.into_os_string(),
@@ -76,10 +93,15 @@ pub async fn watch(
         operation.send(&caller).await?;
         times.push((sent, now()?));
     }
+    let id = process.id().context("the server has ended")?;
     process.stop().await?;
-    let syncs = ends(&std::fs::read_to_string(&trace)?);
-    ensure!(!syncs.is_empty(), "the tracer saw no fsync at all");
-    let within = |sent: f64, told: f64| syncs.iter().any(|end| (sent..=told).contains(end));
+    let syncs = syncs(&whole(&trace, id).await?);
+    ensure!(!syncs.is_empty(), "the tracer saw no sync of {FILE}");
+    // Of its own: begun after the write was sent, not for the write before it.
+    let within = |sent: f64, told: f64| {
+        let own = |(begun, ended): &(f64, f64)| *begun >= sent && *ended <= told;
+        syncs.iter().any(own)
+    };
     let unsynced = times
         .iter()
         .filter(|(sent, told)| !within(*sent, *told))
@@ -91,6 +113,19 @@ pub async fn watch(
     })
 }
 
+/// The trace, once the tracer has told of the server's end: it writes late.
+async fn whole(path: &Path, id: u32) -> Result<String> {
+    for _ in 0..200 {
+        let trace = std::fs::read_to_string(path)?;
+        let over = |line: &str| line.starts_with(&format!("{id} ")) && line.contains("+++ exited");
+        if trace.lines().rev().any(over) {
+            return Ok(trace);
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    bail!("the tracer does not tell of the server's end")
+}
+
 fn now() -> Result<f64> {
     Ok(SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -98,34 +133,54 @@ fn now() -> Result<f64> {
         .as_secs_f64())
 }
 
-/// When each call that succeeded came to its end, in seconds since 1970.
-/// Calls that others interrupt are told in two lines; the second has the time
-/// of the end, the duration, and the result.
-fn ends(trace: &str) -> Vec<f64> {
-    let end = |line: &str| {
+/// When each sync of the file began and ended, in seconds since 1970. Calls
+/// that others interrupt are told in two lines: the first has the file and the
+/// time of the begin, the second the time of the end and the result.
+fn syncs(trace: &str) -> Vec<(f64, f64)> {
+    let mut open: HashMap<&str, f64> = HashMap::new();
+    let mut syncs = Vec::new();
+    for line in trace.lines() {
         let mut words = line.split_whitespace();
-        let at: f64 = words.nth(1)?.parse().ok()?;
-        let (call, took) = line.rsplit_once('<')?;
-        let done = call.trim_end().ends_with("= 0") && call.contains("sync");
-        let took: f64 = took.trim_end().strip_suffix('>')?.parse().ok()?;
-        let resumed = line.contains("resumed>");
-        done.then_some(if resumed { at } else { at + took })
-    };
-    trace.lines().filter_map(end).collect()
+        let (Some(thread), Some(at)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let Ok(at) = at.parse::<f64>() else { continue };
+        if line.contains("resumed>") {
+            let begun = open.remove(thread);
+            let ended = took(line).map(|_| at);
+            syncs.extend(begun.zip(ended));
+        } else if line.contains(FILE) && line.ends_with("<unfinished ...>") {
+            open.insert(thread, at);
+        } else if line.contains(FILE) {
+            syncs.extend(took(line).map(|took| (at, at + took)));
+        }
+    }
+    syncs
+}
+
+/// How long a call took that succeeded.
+fn took(line: &str) -> Option<f64> {
+    let (call, took) = line.rsplit_once('<')?;
+    let result = call.rsplit_once("= ")?.1;
+    let done = result.trim_end() == "0" || result.starts_with("0 (");
+    let took: f64 = took.strip_suffix('>')?.parse().ok()?;
+    done.then_some(took)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ends;
+    use super::syncs;
 
     #[test]
-    fn the_end_of_a_sync_is_read_from_whole_and_from_broken_lines() {
+    fn a_sync_is_read_from_whole_and_from_broken_lines() {
         let trace = "\
-            12 100.500000 fsync(9)                          = 0 <0.000250>\n\
-            13 101.000000 fdatasync(9 <unfinished ...>\n\
-            14 101.000100 fsync(10)                         = -1 EIO (Input/output error) <0.000100>\n\
-            13 101.000300 <... fdatasync resumed>)          = 0 <0.000290>\n\
+            12 100.500000 fsync(9</data/incident.db-wal>) = 0 (DELAYED) <0.000250>\n\
+            13 101.000000 fdatasync(9</data/incident.db-wal> <unfinished ...>\n\
+            14 101.000100 fsync(9</data/incident.db>) = -1 EIO (Input/output error) <0.000100>\n\
+            15 101.000200 fsync(10</data/gateway.db-wal> <unfinished ...>\n\
+            13 101.000300 <... fdatasync resumed>) = 0 <0.000290>\n\
+            15 101.000400 <... fsync resumed>) = 0 <0.000190>\n\
             12 102.000000 +++ exited with 0 +++\n";
-        assert_eq!(ends(trace), [100.50025, 101.0003]);
+        assert_eq!(syncs(trace), [(100.5, 100.50025), (101.0, 101.0003)]);
     }
 }
