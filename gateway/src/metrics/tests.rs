@@ -16,7 +16,8 @@ use mainstay_proto::mainstay::incident::v1 as incident;
 use mainstay_proto::mainstay::metrics::v1 as pb;
 use prost::Message;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
@@ -188,8 +189,9 @@ struct Bench {
     log: Log,
     store: Store,
     api: MetricApi,
+    following: JoinHandle<()>,
     _folder: tempfile::TempDir,
-    _drain: tokio_util::sync::DropGuard,
+    _drain: DropGuard,
 }
 
 impl Bench {
@@ -203,22 +205,29 @@ impl Bench {
         };
         let store = Store::open::<Migrator>("gateway", settings).await.unwrap();
         let log = Log::new();
-        let metrics = Metrics::open(store.clone()).await.unwrap();
-        let following = follow::follow(
-            store.clone(),
-            Metrics::SOURCE,
-            EventServiceServer::new(log.clone()),
-            metrics.counter(),
-        );
-        tokio::spawn(following);
+        let (api, following) = opened(&store, &log).await;
         Self {
             log,
             store,
-            api: MetricApi::new(metrics),
+            api,
+            following,
             _folder: folder,
             _drain: drain.drop_guard(),
         }
     }
+
+    /// Forgets what is in memory, as a restart of the process does.
+    async fn restart(&mut self) {
+        self.following.abort();
+        (self.api, self.following) = opened(&self.store, &self.log).await;
+    }
+}
+
+async fn opened(store: &Store, log: &Log) -> (MetricApi, JoinHandle<()>) {
+    let metrics = Metrics::open(store.clone()).await.unwrap();
+    let service = EventServiceServer::new(log.clone());
+    let following = follow::follow(store.clone(), Metrics::SOURCE, service, metrics.counter());
+    (MetricApi::new(metrics), tokio::spawn(following))
 }
 
 fn asked(organization: &str, asked: pb::QueryMetricsRequest) -> Request<pb::QueryMetricsRequest> {
@@ -308,7 +317,7 @@ async fn a_question_waits_until_the_write_it_names_is_counted() {
 
 #[tokio::test]
 async fn what_was_counted_is_there_after_a_restart_and_goes_on() {
-    let bench = Bench::start().await;
+    let mut bench = Bench::start().await;
     bench.log.write("default", 1, 0, New, "red");
     bench.log.write("default", 2, 1, InProgress, "blue");
     let cursor = bench.log.comment("default");
@@ -318,10 +327,8 @@ async fn what_was_counted_is_there_after_a_restart_and_goes_on() {
     };
     let before = ask(&bench.api, "default", by_team(&cursor)).await.unwrap();
 
-    let again = Metrics::open(bench.store.clone()).await.unwrap();
-    let after = ask(&MetricApi::new(again.clone()), "default", by_team(""))
-        .await
-        .unwrap();
+    bench.restart().await;
+    let after = ask(&bench.api, "default", by_team("")).await.unwrap();
     assert_eq!(after, before);
     assert_eq!(after.cursor, cursor);
     let groups: Vec<_> = after.groups.iter().map(spread).collect();
@@ -332,6 +339,12 @@ async fn what_was_counted_is_there_after_a_restart_and_goes_on() {
             ("red".to_owned(), 1, Some(1_000))
         ]
     );
+
+    let cursor = bench.log.write("default", 1, 2, Resolved, "red");
+    let answer = ask(&bench.api, "default", by_team(&cursor)).await.unwrap();
+    assert_eq!(answer.cursor, cursor);
+    let groups: Vec<_> = answer.groups.iter().map(spread).collect();
+    assert_eq!(groups, [("blue".to_owned(), 1, Some(999))]);
 }
 
 #[tokio::test]
