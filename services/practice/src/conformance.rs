@@ -38,7 +38,8 @@ pub use records::{
     what_is_not_there_is_not_found,
 };
 pub use streams::{
-    nothing_older_follows_the_cursor_of_a_write, the_log_is_dense_and_tells_each_revision,
+    another_organizations_log_is_refused, nothing_older_follows_the_cursor_of_a_write,
+    the_log_is_dense_and_tells_each_revision,
 };
 pub use writes::{
     a_repeat_is_answered_as_the_first_call, a_request_id_belongs_to_one_request,
@@ -90,6 +91,7 @@ macro_rules! conformance {
             without_its_permission_nothing_may_be_called,
             another_organizations_names_are_refused_without_a_look,
             organizations_see_nothing_of_each_other,
+            another_organizations_log_is_refused,
         );
     };
     ($specimen:expr => $($promise:ident),* $(,)?) => {$(

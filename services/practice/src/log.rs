@@ -132,7 +132,7 @@ impl Log {
                 at_head: true,
             });
         }
-        if let Some(page) = self.from_ring(organization, position) {
+        if let Some(page) = self.remembered(organization, position) {
             return Ok(page);
         }
         let mut query = event_log::Entity::find()
@@ -164,7 +164,7 @@ impl Log {
         })
     }
 
-    fn from_ring(&self, organization: &str, position: Position) -> Option<LogPage> {
+    fn remembered(&self, organization: &str, position: Position) -> Option<LogPage> {
         let ring = self.0.ring.read().unwrap_or_else(PoisonError::into_inner);
         let first = ring.entries.front()?.seq;
         let skip = usize::try_from(position.seq + 1 - first).ok()?;

@@ -1,6 +1,9 @@
 //! Reading: only what a permit covers. There is no unscoped query.
 
+use std::sync::Arc;
+
 use mainstay_chassis::Refusal;
+use sea_orm::sea_query::Value;
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -11,7 +14,7 @@ use crate::Record;
 use crate::cursor::Cursor;
 use crate::log::{Entry, Log};
 use crate::name::{self, Short};
-use crate::store::restored;
+use crate::store::{Points, restored};
 use crate::tables::event_log;
 
 /// A point in the past.
@@ -27,6 +30,7 @@ pub enum AsOf {
 #[derive(Clone, Debug)]
 pub struct Scope {
     reader: DatabaseConnection,
+    points: Arc<Points>,
     log: Log,
     organization: String,
 }
@@ -38,9 +42,15 @@ pub(crate) fn away(error: DbErr) -> Refusal {
 }
 
 impl Scope {
-    pub(crate) fn new(reader: DatabaseConnection, log: Log, organization: &str) -> Self {
+    pub(crate) fn new(
+        reader: DatabaseConnection,
+        points: Arc<Points>,
+        log: Log,
+        organization: &str,
+    ) -> Self {
         Self {
             reader,
+            points,
             log,
             organization: organization.to_owned(),
         }
@@ -63,39 +73,58 @@ impl Scope {
 
     /// The record with an id.
     pub async fn get<R: Record>(&self, id: Uuid) -> Result<R, Refusal> {
-        let found = self
-            .find::<R>()
-            .filter(R::fixed().id.eq(id))
-            .one(&self.reader)
-            .await;
-        found
-            .map_err(away)?
+        self.by::<R>(R::fixed().id, id.into())
+            .await?
             .ok_or_else(|| self.absent::<R>(&id.to_string()))
     }
 
-    /// The id in a name that a request gave: in full, short, or a number.
-    pub async fn id_of<R: Record>(&self, field: &str, text: &str) -> Result<Uuid, Refusal> {
-        let short = name::parse(
+    /// The organization's record with a value in a column of a unique key.
+    async fn by<R: Record>(
+        &self,
+        column: <R::Table as EntityTrait>::Column,
+        value: Value,
+    ) -> Result<Option<R>, Refusal> {
+        let organization = (
+            R::fixed().organization,
+            Value::from(self.organization.as_str()),
+        );
+        self.points.one::<R>([(column, value), organization]).await
+    }
+
+    /// The record that a request names: in full, short, or by number.
+    pub async fn named<R: Record>(&self, field: &str, text: &str) -> Result<R, Refusal> {
+        match name::parse(
             field,
             text,
             &self.organization,
             R::COLLECTION,
             R::NUMBER_PREFIX,
-        )?;
-        let (number, column) = match (short, R::fixed().number) {
-            (Short::Id(id), _) => return Ok(id),
-            (Short::Number(number), Some(column)) => (number, column),
-            (Short::Number(_), None) => return Err(self.absent::<R>(text)),
-        };
-        let found = self
-            .find::<R>()
-            .filter(column.eq(number))
-            .select_only()
-            .column(R::fixed().id);
-        let found = found.into_tuple::<Uuid>().one(&self.reader).await;
-        found
-            .map_err(away)?
-            .ok_or_else(|| self.absent::<R>(&format!("{}-{number}", R::NUMBER_PREFIX)))
+        )? {
+            Short::Id(id) => self.get(id).await,
+            Short::Number(number) => self.numbered(number).await,
+        }
+    }
+
+    /// The id in a name that a request gave: in full, short, or a number.
+    pub async fn id_of<R: Record>(&self, field: &str, text: &str) -> Result<Uuid, Refusal> {
+        match name::parse(
+            field,
+            text,
+            &self.organization,
+            R::COLLECTION,
+            R::NUMBER_PREFIX,
+        )? {
+            Short::Id(id) => Ok(id),
+            Short::Number(number) => Ok(self.numbered::<R>(number).await?.id()),
+        }
+    }
+
+    async fn numbered<R: Record>(&self, number: i64) -> Result<R, Refusal> {
+        let absent = || self.absent::<R>(&format!("{}-{number}", R::NUMBER_PREFIX));
+        let column = R::fixed().number.ok_or_else(absent)?;
+        self.by::<R>(column, number.into())
+            .await?
+            .ok_or_else(absent)
     }
 
     /// The record as it was at a point in the past.

@@ -9,6 +9,7 @@ mod backend;
 mod batch;
 mod engine;
 mod op;
+mod point;
 mod shelf;
 mod sqlite;
 
@@ -32,6 +33,7 @@ use op::{Op, Pending};
 pub(crate) use backend::{Fault, Row, Shape, row_of};
 pub(crate) use batch::{Batch, chained};
 pub(crate) use op::{Op as Operation, restored};
+pub(crate) use point::Points;
 pub(crate) use shelf::Shelves;
 
 /// So many writes may wait for the writer.
@@ -66,6 +68,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     log: Log,
     reader: DatabaseConnection,
+    points: Arc<Points>,
     clock: Clock,
     drain: CancellationToken,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Op>>>>,
@@ -102,6 +105,7 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             log,
             reader,
+            points: Arc::new(Points::new(path)),
             clock: settings.clock,
             drain: settings.drain,
             queue: Mutex::new(Some(queue)),
@@ -175,6 +179,7 @@ impl Store {
     pub fn scope(&self, permit: &Permit) -> Scope {
         Scope::new(
             self.0.reader.clone(),
+            self.0.points.clone(),
             self.0.log.clone(),
             permit.organization(),
         )
@@ -226,6 +231,7 @@ impl Store {
         if let Some(ended) = ended {
             let _ = ended.await;
         }
+        self.0.points.close();
         if let Err(error) = self.0.reader.clone().close().await {
             tracing::warn!(cause = %error, "readers were not closed cleanly");
         }
@@ -316,7 +322,8 @@ async fn connect(
     options
         .max_connections(connections)
         .min_connections(1)
-        .sqlx_logging(false);
+        .sqlx_logging(false)
+        .test_before_acquire(false);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         let sqlite = sqlite
             .filename(&path)
@@ -344,8 +351,8 @@ pub(crate) async fn open_reader(path: &Path) -> Result<DatabaseConnection, DbErr
 
 /// The words after a table's columns that keep it as one tree by its key.
 pub fn without_rowid(backend: DbBackend) -> &'static str {
-    match backend {
-        DbBackend::Sqlite => "WITHOUT ROWID",
-        _ => "",
+    match backend == DbBackend::Sqlite {
+        true => "WITHOUT ROWID",
+        false => "",
     }
 }

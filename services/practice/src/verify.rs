@@ -64,25 +64,18 @@ pub async fn verify(path: &Path) -> Result<Report, VerifyError> {
 }
 
 async fn walk(reader: &DatabaseConnection, service: String) -> Result<Report, DbErr> {
+    // The head is read first: events committed since then lie behind it.
     let head = log_head::Entity::find_by_id(0).one(reader).await?;
     let heads = organization_head::Entity::find().all(reader).await?;
+    let flawed = |events: i64, seq: i64, what: String| Report {
+        service: service.clone(),
+        events,
+        fault: Some(Flaw { seq, what }),
+    };
     let Some(head) = head else {
-        return Ok(Report {
-            service,
-            events: 0,
-            fault: Some(Flaw {
-                seq: 0,
-                what: "the log has no head".to_owned(),
-            }),
-        });
+        return Ok(flawed(0, 0, "the log has no head".to_owned()));
     };
-    let mut walk = Walk {
-        seq: head.floor,
-        hash: vec![0; 32],
-        recorded_us: 0,
-        organizations: HashMap::new(),
-    };
-    // The head was read first: events committed since then lie behind it.
+    let mut walk = Walk::from(head.floor);
     while walk.seq < head.seq {
         let page = event_log::Entity::find()
             .filter(event_log::Column::Seq.gt(walk.seq))
@@ -91,38 +84,21 @@ async fn walk(reader: &DatabaseConnection, service: String) -> Result<Report, Db
             .limit(PAGE)
             .all(reader)
             .await?;
-        if page.is_empty() {
-            let what = format!("the log ends at {}, its head says {}", walk.seq, head.seq);
-            return Ok(Report {
-                service,
-                events: walk.seq,
-                fault: Some(Flaw {
-                    seq: walk.seq + 1,
-                    what,
-                }),
-            });
-        }
-        for event in page {
-            if let Err(what) = walk.step(&event) {
-                return Ok(Report {
-                    service,
-                    events: walk.seq,
-                    fault: Some(Flaw {
-                        seq: walk.seq + 1,
-                        what,
-                    }),
-                });
-            }
+        let step = match page.is_empty() {
+            true => Err(format!("is missing: the head of the log says {}", head.seq)),
+            false => page.iter().try_for_each(|event| walk.step(event)),
+        };
+        if let Err(what) = step {
+            return Ok(flawed(walk.seq, walk.seq + 1, what));
         }
     }
-    let fault = walk.end(&head, &heads).err().map(|what| Flaw {
-        seq: head.seq,
-        what,
-    });
-    Ok(Report {
-        service,
-        events: walk.seq,
-        fault,
+    Ok(match walk.end(&head, &heads) {
+        Ok(()) => Report {
+            service: service.clone(),
+            events: walk.seq,
+            fault: None,
+        },
+        Err(what) => flawed(walk.seq, head.seq, what),
     })
 }
 
@@ -135,6 +111,16 @@ struct Walk {
 }
 
 impl Walk {
+    /// A walk that begins right after a position.
+    fn from(seq: i64) -> Self {
+        Self {
+            seq,
+            hash: vec![0; 32],
+            recorded_us: 0,
+            organizations: HashMap::new(),
+        }
+    }
+
     /// Tests one event against the one before it.
     fn step(&mut self, event: &event_log::Model) -> Result<(), String> {
         let test = |right: bool, what: &str| if right { Ok(()) } else { Err(what.to_owned()) };

@@ -1,7 +1,9 @@
 //! Promises on the log.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use mainstay_chassis::Method;
 use mainstay_proto::LoggedEvent;
 use mainstay_proto::mainstay::event::v1 as pb;
 use prost::Message;
@@ -9,7 +11,7 @@ use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::Specimen;
 use super::answers::{has, json, number, text};
-use super::stage::Stage;
+use super::stage::{AWAY, HOME, Stage};
 
 impl Stage {
     /// All events of the organization.
@@ -154,11 +156,7 @@ pub async fn the_log_is_dense_and_tells_each_revision(specimen: Specimen) {
     for (at, logged) in (1_i64..).zip(&events) {
         let event = logged.decode().expect("an event");
         assert_eq!(logged.sequence, at, "the log has no gap");
-        assert_eq!(
-            event.organization,
-            super::stage::HOME,
-            "only one's own events are seen"
-        );
+        assert_eq!(event.organization, HOME, "only one's own events are seen");
         let time = logged.record_time.map(|time| (time.seconds, time.nanos));
         assert!(time >= recorded, "time does not go back at {at}");
         recorded = time;
@@ -187,4 +185,65 @@ pub async fn the_log_is_dense_and_tells_each_revision(specimen: Specimen) {
         matches!(log.get_field_by_name("services").as_deref(), Some(Value::List(services)) if services.len() == 1)
     );
     stage.close().await;
+}
+
+/// Another organization's log is refused by its name, and so is a cursor of it.
+pub async fn another_organizations_log_is_refused(specimen: Specimen) {
+    let stage = Stage::open(specimen).await;
+    let maker = stage.beginning("Create").into_iter().next();
+    let maker = maker.expect("a record is created");
+    let theirs = stage.create(&stage.away, &maker).await.cursor();
+    let earliest = pb::start::At::Point(pb::StartPoint::Earliest.into());
+    let acme = format!("organizations/{AWAY}");
+    let log = pb::GetEventLogRequest {
+        name: format!("{acme}/eventLog"),
+    };
+    let reads = [
+        reading(&stage, &acme, earliest),
+        vec![request(&stage, "GetEventLog", &log)],
+    ];
+    for (method, request) in reads.concat() {
+        let why = "the log is another's";
+        let failure = stage.refusal(&stage.home, &method, &request, why).await;
+        assert_eq!(
+            failure.reason, "PERMISSION_DENIED",
+            "{}: {failure:?}",
+            method.path
+        );
+    }
+    for (method, request) in reading(&stage, "", pb::start::At::Cursor(theirs)) {
+        let why = "the cursor is another's";
+        let failure = stage.refusal(&stage.home, &method, &request, why).await;
+        assert_eq!(
+            failure.reason, "EVENT_CURSOR_INVALID",
+            "{}: {failure:?}",
+            method.path
+        );
+    }
+    stage.close().await;
+}
+
+/// The two ways to read a log.
+fn reading(stage: &Stage, parent: &str, at: pb::start::At) -> Vec<(Arc<Method>, DynamicMessage)> {
+    let start = Some(pb::Start { at: Some(at) });
+    let list = pb::ListEventsRequest {
+        parent: parent.to_owned(),
+        start: start.clone(),
+        ..pb::ListEventsRequest::default()
+    };
+    let watch = pb::WatchEventsRequest {
+        parent: parent.to_owned(),
+        start,
+        ..pb::WatchEventsRequest::default()
+    };
+    vec![
+        request(stage, "ListEvents", &list),
+        request(stage, "WatchEvents", &watch),
+    ]
+}
+
+fn request(stage: &Stage, method: &str, message: &impl Message) -> (Arc<Method>, DynamicMessage) {
+    let method = stage.method(method);
+    let message = dynamic(method.descriptor.input(), message);
+    (method, message)
 }

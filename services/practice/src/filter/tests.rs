@@ -1,3 +1,6 @@
+//! What filters promise: their errors, their limits, and that SQL agrees with a
+//! plain reading of them.
+
 use super::*;
 use crate::page::ticket::{self, Column, FIELDS, Labels, Model, SEVERITIES, STATES};
 use mainstay_proto::mainstay::error::v1::ErrorReason;

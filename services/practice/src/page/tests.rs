@@ -1,3 +1,5 @@
+//! What lists in pages promise.
+
 use super::ticket::{self, Column, FIELDS, Labels, Model, TICKETS};
 use super::walk::{EXAMINED, Walk};
 use super::*;

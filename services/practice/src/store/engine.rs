@@ -102,13 +102,15 @@ impl<B: Backend> Engine<B> {
 
     /// Writes operations together; when one breaks a constraint, in halves, so
     /// that only it fails.
-    async fn write(&mut self, operations: Vec<Box<dyn Op>>) {
+    async fn write(&mut self, operations: Operations) {
         let mut parts = vec![operations];
         while let Some(mut part) = parts.pop() {
             match self.commit(&mut part).await {
                 Ok(()) => {
                     part.into_iter().for_each(|op| op.answer());
-                    if self.planted && let Err(fault) = self.backend.commit().await {
+                    if self.planted
+                        && let Err(fault) = self.backend.commit().await
+                    {
                         tracing::error!(cause = %fault, "the planted bug has lost a batch");
                     }
                 }
@@ -363,8 +365,11 @@ fn planted() -> bool {
         && std::env::var_os("MAINSTAY_PLANT").is_some_and(|bug| bug == "ack_before_commit")
 }
 
+/// Operations that wait for the same batch.
+type Operations = Vec<Box<dyn Op>>;
+
 /// Operations with a request id that another one before them has wait for it.
-fn without_twins(operations: Vec<Box<dyn Op>>) -> (Vec<Box<dyn Op>>, Vec<Box<dyn Op>>) {
+fn without_twins(operations: Operations) -> (Operations, Operations) {
     let mut seen: HashSet<Uuid> = HashSet::new();
     operations
         .into_iter()

@@ -17,7 +17,7 @@ const STATEMENTS: usize = 256;
 /// A select by ids takes a power of two of them, at most this.
 const MOST_IDS: usize = 256;
 
-/// The writer's connection.
+/// A connection.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     conn: Connection,
@@ -48,6 +48,16 @@ impl Sqlite {
                 rusqlite::version()
             ))),
         }
+    }
+
+    /// Opens the file for reading.
+    pub(crate) fn open_reader(path: &Path) -> Result<Self, Fault> {
+        let conn = Connection::open(path)?;
+        conn.busy_timeout(Duration::from_secs(5))?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        conn.pragma_update(None, "query_only", "ON")?;
+        conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(Self { conn })
     }
 
     fn batch(&mut self, text: &str) -> Result<(), Fault> {
@@ -132,9 +142,8 @@ impl Backend for Sqlite {
     async fn find(&mut self, shape: &Shape, by: &[(usize, Value)]) -> Result<Option<Row>, Fault> {
         let tests = joined(by.iter().map(|(place, _)| *place), shape, " and ");
         let text = format!("{} where {tests} limit 1", select_text(shape));
-        Ok(self
-            .rows(&text, shape, by.iter().map(|(_, value)| value.clone()))?
-            .pop())
+        let values = by.iter().map(|(_, value)| value.clone());
+        Ok(self.rows(&text, shape, values)?.pop())
     }
 
     async fn insert(&mut self, shape: &Shape, rows: Vec<Row>) -> Result<(), Fault> {
