@@ -4,7 +4,7 @@ use mainstay_practice::{Payload, Word};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use prost::Message;
 
-use super::milestones_out;
+use super::values::milestones_out;
 use super::words::OnWire;
 use crate::incident::{Event, Milestones, State, Verb};
 

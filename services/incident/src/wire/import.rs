@@ -4,8 +4,8 @@ use mainstay_chassis::{Kind, Refusal};
 use mainstay_practice::{Record, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
 
-use super::origin_in;
 use super::request::instant;
+use super::values::origin_in;
 use super::words::OnWire;
 use crate::incident::Incident;
 use crate::incident::history::{Fact, History, Telling};

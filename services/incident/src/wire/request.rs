@@ -11,8 +11,9 @@ use mainstay_proto::mainstay::incident::v1 as pb;
 use mainstay_proto::mainstay::record::v1 as record_pb;
 use prost_types::{FieldMask, Timestamp};
 
+use super::draft_of;
+use super::values::{link_in, milestones_in, resolution_in};
 use super::words::OnWire;
-use super::{draft_of, link_in, milestones_in, resolution_in};
 use crate::incident::{Change, Draft, HoldReason, Link, Milestone, Milestones, Resolution};
 
 const OUTPUT_ONLY: &str = "is output only: leave it empty";
