@@ -185,6 +185,32 @@ fn only_two_files_build_a_status() -> Result<()> {
 }
 
 #[test]
+fn only_the_clock_reads_the_clock() -> Result<()> {
+    let reads = ["SystemTime::now", "Timestamp::now(", "Zoned::now("];
+    none(outside_of_tests(
+        |path| path == "services/chassis/src/clock.rs",
+        &reads,
+    )?)
+}
+
+#[test]
+fn only_the_kernel_turns_records_into_rows() -> Result<()> {
+    let turns = ["into_active_model(", "try_into_model(", "ActiveModelTrait"];
+    none(outside_of_tests(
+        |path| path.starts_with("services/practice/"),
+        &turns,
+    )?)
+}
+
+/// Where the texts stand outside of tests, benches and the places that may.
+fn outside_of_tests(may: impl Fn(&str) -> bool, texts: &[&str]) -> Result<Vec<String>> {
+    let others = sources()?.into_iter().filter(|source| {
+        !may(&source.path) && !source.path.starts_with("tests/") && !source.is_test()
+    });
+    Ok(others.flat_map(|source| source.mentions(texts)).collect())
+}
+
+#[test]
 fn lints_are_switched_off_for_generated_code_only() -> Result<()> {
     let mut findings = Vec::new();
     for source in sources()? {

@@ -1,5 +1,6 @@
 //! `mainstay token`: tokens are made, listed and revoked.
 
+use mainstay_chassis::Clock;
 use mainstay_proto::mainstay::access::v1 as pb;
 use mainstay_proto::mainstay::access::v1::access_service_client::AccessServiceClient;
 
@@ -177,7 +178,8 @@ fn short(name: &str) -> &str {
 fn expiry(text: &str) -> anyhow::Result<prost_types::Timestamp> {
     if let Ok(span) = text.parse::<jiff::Span>() {
         let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
-        let at = length.and_then(|length| jiff::Timestamp::now().checked_add(length));
+        let now = jiff::Timestamp::from_microsecond(Clock::wall().now_us());
+        let at = length.and_then(|length| now?.checked_add(length));
         let at = at.map_err(|_| {
             Usage::new(format!(
                 "--expires {text}: give days, hours or less, such as 30d or 12h"
