@@ -36,12 +36,22 @@ struct Source {
 impl MergedEvents {
     /// Merges the logs of these services.
     pub fn new(sources: impl IntoIterator<Item = (&'static str, Peer)>) -> Self {
-        let source = |(service, peer)| Source { service, events: EventServiceClient::new(peer) };
-        Self { sources: sources.into_iter().map(source).collect() }
+        let source = |(service, peer)| Source {
+            service,
+            events: EventServiceClient::new(peer),
+        };
+        Self {
+            sources: sources.into_iter().map(source).collect(),
+        }
     }
 
     /// Asks every log for what follows its place.
-    async fn pages(&self, ask: &Ask, places: &Places, wait: Option<prost_types::Duration>) -> Result<Vec<pb::ListEventsResponse>, Status> {
+    async fn pages(
+        &self,
+        ask: &Ask,
+        places: &Places,
+        wait: Option<prost_types::Duration>,
+    ) -> Result<Vec<pb::ListEventsResponse>, Status> {
         let calls = self.sources.iter().map(|source| {
             let request = pb::ListEventsRequest {
                 parent: String::new(),
@@ -73,9 +83,18 @@ struct Ask {
 }
 
 impl Ask {
-    fn of<M>(request: &Request<M>, filter: Option<pb::EventFilter>, page_size: i32) -> Result<Self, Refusal> {
+    fn of<M>(
+        request: &Request<M>,
+        filter: Option<pb::EventFilter>,
+        page_size: i32,
+    ) -> Result<Self, Refusal> {
         let principal = permit(request)?.principal().clone();
-        Ok(Self { principal, deadline: request.extensions().get::<Deadline>().copied(), filter, page_size })
+        Ok(Self {
+            principal,
+            deadline: request.extensions().get::<Deadline>().copied(),
+            filter,
+            page_size,
+        })
     }
 
     /// A request to a log, in the name of the caller.
@@ -95,11 +114,19 @@ impl Ask {
 
 #[tonic::async_trait]
 impl EventService for MergedEvents {
-    type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
+    type WatchEventsStream =
+        Pin<Box<dyn Stream<Item = Result<pb::WatchEventsResponse, Status>> + Send>>;
 
-    async fn list_events(&self, request: Request<pb::ListEventsRequest>) -> Result<Response<pb::ListEventsResponse>, Status> {
+    async fn list_events(
+        &self,
+        request: Request<pb::ListEventsRequest>,
+    ) -> Result<Response<pb::ListEventsResponse>, Status> {
         let message = request.get_ref();
-        let size = if message.page_size == 0 { 50 } else { message.page_size };
+        let size = if message.page_size == 0 {
+            50
+        } else {
+            message.page_size
+        };
         let ask = Ask::of(&request, message.filter.clone(), size)?;
         name::parent(&message.parent, ask.organization())?;
         let mut places = self.places(&ask, message.start.as_ref()).await?;
@@ -110,10 +137,16 @@ impl EventService for MergedEvents {
             pages = self.pages(&ask, &places, None).await?;
         }
         let events = places.take(&self.sources, pages, size, ask.organization())?;
-        Ok(Response::new(pb::ListEventsResponse { events, next_cursor: places.cursor(ask.organization()) }))
+        Ok(Response::new(pb::ListEventsResponse {
+            events,
+            next_cursor: places.cursor(ask.organization()),
+        }))
     }
 
-    async fn watch_events(&self, request: Request<pb::WatchEventsRequest>) -> Result<Response<Self::WatchEventsStream>, Status> {
+    async fn watch_events(
+        &self,
+        request: Request<pb::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let message = request.get_ref();
         let ask = Ask::of(&request, message.filter.clone(), 0)?;
         name::parent(&message.parent, ask.organization())?;
@@ -128,16 +161,31 @@ impl EventService for MergedEvents {
                 filter: ask.filter.clone(),
             };
             let service = source.service;
-            let stream = source.events.clone().watch_events(ask.carry(request)).await?.into_inner();
+            let stream = source
+                .events
+                .clone()
+                .watch_events(ask.carry(request))
+                .await?
+                .into_inner();
             streams.push(stream.map(move |part| (service, part)).boxed());
         }
-        let merged = Merged { organization: ask.organization().to_owned(), places, streams, greet, ended: false };
-        Ok(Response::new(Box::pin(futures::stream::unfold(merged, |mut merged| async move {
-            merged.next().await.map(|response| (response, merged))
-        }))))
+        let merged = Merged {
+            organization: ask.organization().to_owned(),
+            places,
+            streams,
+            greet,
+            ended: false,
+        };
+        Ok(Response::new(Box::pin(futures::stream::unfold(
+            merged,
+            |mut merged| async move { merged.next().await.map(|response| (response, merged)) },
+        ))))
     }
 
-    async fn get_event_log(&self, request: Request<pb::GetEventLogRequest>) -> Result<Response<pb::GetEventLogResponse>, Status> {
+    async fn get_event_log(
+        &self,
+        request: Request<pb::GetEventLogRequest>,
+    ) -> Result<Response<pb::GetEventLogResponse>, Status> {
         let ask = Ask::of(&request, None, 0)?;
         let mut services = Vec::new();
         let (mut earliest, mut latest) = (Places::default(), Places::default());
@@ -159,7 +207,11 @@ impl EventService for MergedEvents {
 
 impl Source {
     async fn log(&self, ask: &Ask, name: String) -> Result<pb::EventLog, Status> {
-        let reply = self.events.clone().get_event_log(ask.carry(pb::GetEventLogRequest { name })).await?;
+        let reply = self
+            .events
+            .clone()
+            .get_event_log(ask.carry(pb::GetEventLogRequest { name }))
+            .await?;
         Ok(reply.into_inner().log.unwrap_or_default())
     }
 }
@@ -181,7 +233,10 @@ impl Merged {
             return None;
         }
         if std::mem::take(&mut self.greet) {
-            return Some(Ok(pb::WatchEventsResponse { cursor: self.places.cursor(&self.organization), ..Default::default() }));
+            return Some(Ok(pb::WatchEventsResponse {
+                cursor: self.places.cursor(&self.organization),
+                ..Default::default()
+            }));
         }
         loop {
             let (service, part) = self.streams.next().await?;
@@ -194,20 +249,34 @@ impl Merged {
     }
 
     /// A part with the cursor of the whole; none when it says nothing.
-    fn merge(&mut self, service: &'static str, part: pb::WatchEventsResponse) -> Result<Option<pb::WatchEventsResponse>, Status> {
-        self.places.learn(service, &part.cursor, &self.organization)?;
-        let Some(content) = part.content else { return Ok(None) };
+    fn merge(
+        &mut self,
+        service: &'static str,
+        part: pb::WatchEventsResponse,
+    ) -> Result<Option<pb::WatchEventsResponse>, Status> {
+        self.places
+            .learn(service, &part.cursor, &self.organization)?;
+        let Some(content) = part.content else {
+            return Ok(None);
+        };
         let drained = matches!(content, Content::Drain(_));
         let cursor = self.places.cursor(&self.organization);
         if drained {
             // One log that ends its stream ends the whole: the client comes again.
             self.streams.clear();
         }
-        Ok(Some(pb::WatchEventsResponse { cursor, server_time: part.server_time, content: Some(content) }))
+        Ok(Some(pb::WatchEventsResponse {
+            cursor,
+            server_time: part.server_time,
+            content: Some(content),
+        }))
     }
 }
 
 /// When an event was recorded, for the order of a page.
 fn recorded(event: &LoggedEvent) -> (i64, i32) {
-    event.record_time.as_ref().map_or((0, 0), |time| (time.seconds, time.nanos))
+    event
+        .record_time
+        .as_ref()
+        .map_or((0, 0), |time| (time.seconds, time.nanos))
 }

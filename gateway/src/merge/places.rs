@@ -17,7 +17,11 @@ pub(super) struct Places(Vec<(Place, String)>);
 impl Places {
     /// The cursor of all places.
     pub(super) fn cursor(&self, organization: &str) -> String {
-        Cursor::merge(organization, self.0.iter().map(|(place, _)| place.clone()).collect()).encode()
+        Cursor::merge(
+            organization,
+            self.0.iter().map(|(place, _)| place.clone()).collect(),
+        )
+        .encode()
     }
 
     /// Where a service's log is to be read on from.
@@ -31,15 +35,26 @@ impl Places {
     }
 
     /// Takes the cursor that a service gave.
-    pub(super) fn learn(&mut self, service: &str, cursor: &str, organization: &str) -> Result<(), Refusal> {
+    pub(super) fn learn(
+        &mut self,
+        service: &str,
+        cursor: &str,
+        organization: &str,
+    ) -> Result<(), Refusal> {
         let decoded = Cursor::decode(cursor, organization)?;
-        let place = decoded.place(service).ok_or_else(|| Refusal::internal("a service gave another one's cursor"))?;
+        let place = decoded
+            .place(service)
+            .ok_or_else(|| Refusal::internal("a service gave another one's cursor"))?;
         self.set(place.clone(), cursor.to_owned());
         Ok(())
     }
 
     fn set(&mut self, place: Place, cursor: String) {
-        match self.0.iter_mut().find(|(known, _)| known.service == place.service) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(known, _)| known.service == place.service)
+        {
             Some(known) => *known = (place, cursor),
             None => self.0.push((place, cursor)),
         }
@@ -47,7 +62,11 @@ impl Places {
 
     /// Moves to a sequence within a service's log.
     fn set_sequence(&mut self, service: &str, sequence: i64, organization: &str) {
-        let place = self.0.iter().find(|(place, _)| place.service == service).map(|(place, _)| place.clone());
+        let place = self
+            .0
+            .iter()
+            .find(|(place, _)| place.service == service)
+            .map(|(place, _)| place.clone());
         if let Some(place) = place {
             let cursor = Cursor::single(organization, service, place.epoch, sequence).encode();
             self.set(Place { sequence, ..place }, cursor);
@@ -55,7 +74,12 @@ impl Places {
     }
 
     /// Moves behind pages that were looked at and held nothing.
-    pub(super) fn follow(&mut self, sources: &[Source], pages: &[pb::ListEventsResponse], organization: &str) -> Result<(), Refusal> {
+    pub(super) fn follow(
+        &mut self,
+        sources: &[Source],
+        pages: &[pb::ListEventsResponse],
+        organization: &str,
+    ) -> Result<(), Refusal> {
         for (source, page) in sources.iter().zip(pages) {
             self.learn(source.service, &page.next_cursor, organization)?;
         }
@@ -73,12 +97,18 @@ impl Places {
     ) -> Result<Vec<LoggedEvent>, Refusal> {
         let most = usize::try_from(size).unwrap_or_default();
         self.follow(sources, &pages, organization)?;
-        let mut queues: Vec<VecDeque<LoggedEvent>> = pages.into_iter().map(|page| page.events.into()).collect();
+        let mut queues: Vec<VecDeque<LoggedEvent>> =
+            pages.into_iter().map(|page| page.events.into()).collect();
         let mut events = Vec::new();
         while events.len() < most {
             let first = |queue: &VecDeque<LoggedEvent>| queue.front().map(recorded);
-            let earliest = queues.iter_mut().filter(|queue| !queue.is_empty()).min_by_key(|queue| first(queue));
-            let Some(event) = earliest.and_then(VecDeque::pop_front) else { break };
+            let earliest = queues
+                .iter_mut()
+                .filter(|queue| !queue.is_empty())
+                .min_by_key(|queue| first(queue));
+            let Some(event) = earliest.and_then(VecDeque::pop_front) else {
+                break;
+            };
             events.push(event);
         }
         for (source, queue) in sources.iter().zip(queues) {
@@ -92,7 +122,11 @@ impl Places {
 
 impl MergedEvents {
     /// The places that a caller's start means.
-    pub(super) async fn places(&self, ask: &Ask, start: Option<&pb::Start>) -> Result<Places, Status> {
+    pub(super) async fn places(
+        &self,
+        ask: &Ask,
+        start: Option<&pb::Start>,
+    ) -> Result<Places, Status> {
         let mut places = Places::default();
         let organization = ask.organization();
         let at = start.and_then(|start| start.at.clone());
@@ -101,9 +135,14 @@ impl MergedEvents {
             Some(pb::start::At::Time(_) | pb::start::At::Point(_)) | None => None,
         };
         for source in &self.sources {
-            let known = cursor.as_ref().and_then(|cursor| cursor.place(source.service));
+            let known = cursor
+                .as_ref()
+                .and_then(|cursor| cursor.place(source.service));
             let text = match (&at, known) {
-                (_, Some(place)) => Cursor::single(organization, source.service, place.epoch, place.sequence).encode(),
+                (_, Some(place)) => {
+                    Cursor::single(organization, source.service, place.epoch, place.sequence)
+                        .encode()
+                }
                 (Some(pb::start::At::Time(_)), None) => source.at(ask, start).await?,
                 (Some(pb::start::At::Cursor(_) | pb::start::At::Point(_)) | None, None) => {
                     let log = source.log(ask, String::new()).await?;
@@ -130,11 +169,25 @@ fn latest(at: &Option<pb::start::At>, cursor: Option<&Cursor>) -> bool {
 impl Source {
     /// The cursor right before the first event at a time.
     async fn at(&self, ask: &Ask, start: Option<&pb::Start>) -> Result<String, Status> {
-        let request = pb::ListEventsRequest { start: start.cloned(), page_size: 1, ..pb::ListEventsRequest::default() };
-        let page = self.events.clone().list_events(ask.carry(request)).await?.into_inner();
-        let Some(first) = page.events.first() else { return Ok(page.next_cursor) };
+        let request = pb::ListEventsRequest {
+            start: start.cloned(),
+            page_size: 1,
+            ..pb::ListEventsRequest::default()
+        };
+        let page = self
+            .events
+            .clone()
+            .list_events(ask.carry(request))
+            .await?
+            .into_inner();
+        let Some(first) = page.events.first() else {
+            return Ok(page.next_cursor);
+        };
         let cursor = Cursor::decode(&page.next_cursor, ask.organization())?;
-        let epoch = cursor.place(self.service).map(|place| place.epoch).unwrap_or_default();
+        let epoch = cursor
+            .place(self.service)
+            .map(|place| place.epoch)
+            .unwrap_or_default();
         Ok(Cursor::single(ask.organization(), self.service, epoch, first.sequence - 1).encode())
     }
 }
