@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -41,6 +42,10 @@ struct Arguments {
     /// How many runs with a planted fault must all find it.
     #[arg(long, default_value_t = 1, requires = "plant")]
     plant_runs: u32,
+    /// Microseconds by which each write to the disk is delayed, which needs
+    /// strace; with a planted fault 500 where there is strace, else 0.
+    #[arg(long)]
+    slow_disk: Option<u64>,
     /// Only watch the server's system calls: an fsync before each acknowledgement.
     #[arg(long)]
     fsync: bool,
@@ -98,6 +103,7 @@ async fn one(arguments: &Arguments, seed: u64) -> Result<usize> {
         clients: arguments.clients,
         seed,
         environment: environment(arguments),
+        slow_disk: slow_disk(arguments)?,
     };
     say(&format!(
         "seed {seed}: {} kills, {} clients",
@@ -145,6 +151,16 @@ fn environment(arguments: &Arguments) -> Vec<(String, String)> {
     }
 }
 
+fn slow_disk(arguments: &Arguments) -> Result<Option<(PathBuf, Duration)>> {
+    let wish = match arguments.slow_disk {
+        Some(0) => None,
+        Some(wish) => Some((strace::tracer().context("a slow disk needs strace")?, wish)),
+        None if arguments.plant => strace::tracer().map(|tracer| (tracer, 500)),
+        None => None,
+    };
+    Ok(wish.map(|(tracer, delay)| (tracer, Duration::from_micros(delay))))
+}
+
 fn binary(arguments: &Arguments) -> Result<PathBuf> {
     match &arguments.binary {
         Some(path) => Ok(path.clone()),
@@ -163,7 +179,7 @@ async fn fsync(arguments: &Arguments) -> Result<bool> {
     };
     let folder = tempfile::tempdir()?;
     let watched = strace::watch(
-        tracer,
+        &tracer,
         &binary(arguments)?,
         folder.path(),
         &environment(arguments),

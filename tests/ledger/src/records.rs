@@ -9,9 +9,9 @@ use mainstay_proto::mainstay::incident::v1 as pb;
 use mainstay_proto::mainstay::incident::v1::incident_comment_service_client::IncidentCommentServiceClient;
 use mainstay_proto::mainstay::incident::v1::incident_service_client::IncidentServiceClient;
 use prost::Message;
-use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
+use tonic::{Code, Request};
 
 use crate::evidence::Record;
 use crate::store;
@@ -89,6 +89,8 @@ impl Reader {
         }
     }
 
+    /// The comments on an incident; none when there is no such incident, which
+    /// the join with the log will tell.
     async fn comments(&self, parent: String) -> Result<Vec<pb::IncidentComment>> {
         let mut client = IncidentCommentServiceClient::new(self.channel.clone());
         let mut comments = Vec::new();
@@ -99,10 +101,11 @@ impl Reader {
                 page_size: PAGE,
                 page_token,
             };
-            let page = client
-                .list_incident_comments(self.request(request))
-                .await?
-                .into_inner();
+            let page = match client.list_incident_comments(self.request(request)).await {
+                Ok(page) => page.into_inner(),
+                Err(status) if status.code() == Code::NotFound => return Ok(comments),
+                Err(status) => return Err(status.into()),
+            };
             comments.extend(page.comments);
             page_token = page.next_page_token;
             if page_token.is_empty() {

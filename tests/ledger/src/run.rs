@@ -34,6 +34,8 @@ pub struct Settings {
     pub seed: u64,
     /// What is added to the server's environment.
     pub environment: Vec<(String, String)>,
+    /// A tracer that delays each write to the disk, and by how much.
+    pub slow_disk: Option<(PathBuf, Duration)>,
 }
 
 /// What came of a run.

@@ -20,6 +20,7 @@ use crate::operation::Caller;
 use crate::process::{Launch, Process};
 use crate::records::Reader;
 use crate::run::Settings;
+use crate::strace::{WRITES_AND_SYNCS, slowed};
 use crate::subscriber::{Manner, Subscriber};
 use crate::world::{Phase, World};
 
@@ -122,14 +123,24 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn open(settings: &Settings, data: &Path) -> Result<Self> {
-        let mut launch = Launch::server(&settings.binary, data, "127.0.0.1:0");
-        launch.environment.clone_from(&settings.environment);
-        let process = launch.start().await?;
-        let environment = std::mem::take(&mut launch.environment);
-        launch = Launch {
-            environment,
-            ..Launch::server(&settings.binary, data, process.address())
+        let launch = |listen: &str| {
+            let plain = Launch {
+                environment: settings.environment.clone(),
+                ..Launch::server(&settings.binary, data, listen)
+            };
+            match &settings.slow_disk {
+                Some((tracer, delay)) => slowed(
+                    plain,
+                    tracer,
+                    WRITES_AND_SYNCS,
+                    *delay,
+                    Path::new("/dev/null"),
+                ),
+                None => plain,
+            }
         };
+        let process = launch("127.0.0.1:0").start().await?;
+        let launch = launch(process.address());
         let (phase, _) = watch::channel(Phase::Up);
         let random = fastrand::Rng::with_seed(settings.seed);
         Ok(Self {

@@ -17,8 +17,12 @@ use crate::process::Launch;
 const WRITES: u128 = 50;
 /// The file that a write must have reached.
 const FILE: &str = "incident.db";
-/// Makes every sync wait 20 ms before it begins.
-const SLOW: &str = "inject=fsync,fdatasync:delay_enter=20000";
+/// Calls that bring what was written to the disk.
+pub const SYNCS: &str = "fsync,fdatasync";
+/// Those, and what is written.
+pub const WRITES_AND_SYNCS: &str = "pwrite64,fsync,fdatasync";
+/// How long every sync waits before it begins.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +43,32 @@ pub fn tracer() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// The same launch on a slow disk: each of these system calls waits `delay`
+/// before it begins. What does not wait for the disk is then told long before
+/// the disk has it. The calls are written to `trace`.
+pub fn slowed(plain: Launch, tracer: &Path, calls: &str, delay: Duration, trace: &Path) -> Launch {
+    // -D: the tracer steps aside, so that the process started is the server itself.
+    let mut arguments: Vec<OsString> = ["-D", "-f", "--seccomp-bpf", "-q", "-y", "-ttt", "-T"]
+        .map(Into::into)
+        .into();
+    let delay = delay.as_micros().max(1);
+    let (shown, slow) = (
+        format!("trace={calls}"),
+        format!("inject={calls}:delay_enter={delay}"),
+    );
+    arguments.extend(["-e", &shown, "-e", &slow, "-o"].map(Into::into));
+    arguments.extend([trace.into(), plain.program.into_os_string()]);
+    arguments.extend(plain.arguments);
+    Launch {
+        program: tracer.to_owned(),
+        arguments,
+        ..plain
+    }
+}
+
 /// Runs the server under the tracer and makes writes one by one.
 pub async fn watch(
-    tracer: PathBuf,
+    tracer: &Path,
     binary: &Path,
     folder: &Path,
     environment: &[(String, String)],
@@ -49,32 +76,11 @@ pub async fn watch(
     let data = folder.join("traced");
     std::fs::create_dir_all(&data)?;
     let trace = folder.join("trace");
-    let plain = Launch::server(binary, &data, "127.0.0.1:0");
-    // -D: the tracer steps aside, so that the process started is the server itself.
-    let options = [
-        "-D",
-        "-f",
-        "-y",
-        "-ttt",
-        "-T",
-        "-e",
-        "trace=fsync,fdatasync",
-    ];
-    let mut arguments: Vec<OsString> = options.map(Into::into).into();
-    // A slow disk: what does not wait for it is told at once.
-    arguments.extend(["-e", SLOW, "-o"].map(Into::into));
-    arguments.extend([
-        trace.clone().into_os_string(),
-        plain.program.into_os_string(),
-    ]);
-    arguments.extend(plain.arguments);
-    let environment = environment.to_vec();
-    let launch = Launch {
-        program: tracer,
-        arguments,
-        environment,
-        log: plain.log,
+    let plain = Launch {
+        environment: environment.to_vec(),
+        ..Launch::server(binary, &data, "127.0.0.1:0")
     };
+    let launch = slowed(plain, tracer, SYNCS, SLOW, &trace);
     let mut process = launch.start().await?;
     let channel = Endpoint::from_shared(format!("http://{}", process.address()))?
         .connect()
@@ -98,14 +104,12 @@ pub async fn watch(
     let syncs = syncs(&whole(&trace, id).await?);
     ensure!(!syncs.is_empty(), "the tracer saw no sync of {FILE}");
     // Of its own: begun after the write was sent, not for the write before it.
-    let within = |sent: f64, told: f64| {
+    let synced = |sent: f64, told: f64| {
         let own = |(begun, ended): &(f64, f64)| *begun >= sent && *ended <= told;
         syncs.iter().any(own)
     };
-    let unsynced = times
-        .iter()
-        .filter(|(sent, told)| !within(*sent, *told))
-        .count();
+    let unsynced = times.iter().filter(|(sent, told)| !synced(*sent, *told));
+    let unsynced = unsynced.count();
     Ok(Watched {
         writes: times.len(),
         unsynced,
