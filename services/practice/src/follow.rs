@@ -1,7 +1,9 @@
 //! Following the log of another service: its events in order, each applied
 //! once. What an event leads to and the follower's place in the log commit in
 //! one transaction, and the place moves by compare-and-swap: two processes
-//! that follow for the same purpose cannot both apply an event.
+//! that follow for the same purpose cannot both apply an event. A commit of
+//! effects alone is not synced to the disk: should a power cut take the newest
+//! effects, it takes the place with them, and they are made again.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -217,6 +219,10 @@ impl Operation for Apply {
 
     fn consumer(&self) -> Option<&str> {
         Some(&self.consumer)
+    }
+
+    fn durable(&self) -> bool {
+        false
     }
 
     fn want(&self, _: &mut Shelves) {}

@@ -171,8 +171,9 @@ where
 
 /// A database, as the engine uses it: one connection, one transaction at a time.
 pub(crate) trait Backend: Send + 'static {
-    /// Begins a transaction that will write.
-    fn begin(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Begins a transaction that will write. What can be made again from a log
+    /// need not reach the disk with its commit, only whole and in order.
+    fn begin(&mut self, durable: bool) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Commits it, durably.
     fn commit(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Rolls it back.

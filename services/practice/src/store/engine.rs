@@ -128,7 +128,8 @@ impl<B: Backend> Engine<B> {
 
     async fn commit(&mut self, part: &mut [Box<dyn Op>]) -> Result<(), Fault> {
         self.shelves.clear();
-        self.backend.begin().await?;
+        let durable = part.iter().any(|op| op.durable());
+        self.backend.begin(durable).await?;
         match self.fill(part).await {
             Ok(events) => {
                 self.log.push(events);

@@ -24,6 +24,11 @@ pub(crate) trait Op: Send {
     fn consumer(&self) -> Option<&str> {
         None
     }
+    /// Whether somebody is told that it is on the disk. What a follower makes of
+    /// a log it makes again, should the newest of it be lost with its place.
+    fn durable(&self) -> bool {
+        true
+    }
     /// Names the records to load.
     fn want(&self, shelves: &mut Shelves);
     /// Decides in memory; may run again.

@@ -21,6 +21,8 @@ const MOST_IDS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     conn: Connection,
+    /// Whether a commit is synced to the disk.
+    durable: bool,
 }
 
 impl Sqlite {
@@ -36,13 +38,17 @@ impl Sqlite {
             ("foreign_keys", "ON"),
             ("temp_store", "MEMORY"),
             ("cache_size", "-64000"),
+            ("wal_autocheckpoint", "4000"),
         ] {
             conn.pragma_update(None, pragma, value)?;
         }
         let synchronous: i64 = conn.pragma_query_value(None, "synchronous", |row| row.get(0))?;
         let new_enough = rusqlite::version_number() >= 3_051_003;
         match synchronous == 2 && new_enough {
-            true => Ok(Self { conn }),
+            true => Ok(Self {
+                conn,
+                durable: true,
+            }),
             false => Err(Fault::Away(format!(
                 "synchronous is {synchronous} and must be 2; SQLite is {} and must be 3.51.3 or newer",
                 rusqlite::version()
@@ -57,7 +63,10 @@ impl Sqlite {
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
         conn.pragma_update(None, "query_only", "ON")?;
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-        Ok(Self { conn })
+        Ok(Self {
+            conn,
+            durable: false,
+        })
     }
 
     fn batch(&mut self, text: &str) -> Result<(), Fault> {
@@ -98,7 +107,12 @@ impl Sqlite {
 }
 
 impl Backend for Sqlite {
-    async fn begin(&mut self) -> Result<(), Fault> {
+    async fn begin(&mut self, durable: bool) -> Result<(), Fault> {
+        if durable != self.durable {
+            let level = if durable { "FULL" } else { "NORMAL" };
+            self.conn.pragma_update(None, "synchronous", level)?;
+            self.durable = durable;
+        }
         self.batch("BEGIN IMMEDIATE")
     }
 
