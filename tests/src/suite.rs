@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mainstay_proto::mainstay::access::v1 as access;
 use mainstay_proto::mainstay::access::v1::access_service_client::AccessServiceClient;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{Bearer, Caller};
+
+/// How long a suite may take to say where it listens, before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a suite is started with beside its address and its data.
 #[derive(Clone, Debug, Default)]
@@ -213,19 +217,25 @@ async fn spawn(data: &Path, listen: &str, extra: &Extra) -> Result<(Child, Strin
         .spawn()
         .context("starting the suite")?;
     let stdout = child.stdout.take().context("its output is a pipe")?;
+    let address = tokio::time::timeout(PATIENCE, listening(stdout)).await;
+    let address = address.context("the suite does not say where it listens")??;
+    address.map(|address| (child, address)).with_context(|| {
+        let complaint = std::fs::read_to_string(&errors).unwrap_or_default();
+        format!("the suite ended before it listened: {complaint}")
+    })
+}
+
+/// Reads what it prints up to the line that says where it listens; none when
+/// it ends before. The rest is read too, so that it never waits for a reader.
+async fn listening(stdout: ChildStdout) -> Result<Option<String>> {
     let mut lines = BufReader::new(stdout).lines();
-    let mut said = String::new();
     while let Some(line) = lines.next_line().await? {
         if let Some(address) = address_in(&line) {
-            // The rest is read too, so that the process never waits for a reader.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok((child, address));
+            return Ok(Some(address));
         }
-        said += &line;
-        said.push('\n');
     }
-    let complaint = std::fs::read_to_string(&errors).unwrap_or_default();
-    bail!("the suite ended before it listened:\n{said}{complaint}")
+    Ok(None)
 }
 
 /// The first loopback address with a port in a line.

@@ -31,6 +31,24 @@ fn buf_lints_the_image() -> Result<()> {
 }
 
 #[test]
+fn the_sources_are_formatted() -> Result<()> {
+    if let Some(buf) = tool("buf")? {
+        let output = Command::new(buf)
+            .args([
+                "format",
+                "--diff",
+                "--exit-code",
+                "--path",
+                "proto/mainstay",
+            ])
+            .current_dir(repository())
+            .output()?;
+        ensure!(output.status.success(), "{}", said(&output));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_renumbered_field_is_found() -> Result<()> {
     let image = edited(|files| {
         let field = field(files, "GetIncidentRequest", "as_of")?;
