@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mainstay_chassis::health::Health;
-use mainstay_chassis::{Methods, Peer, Refusal, reflection};
+use mainstay_chassis::{Methods, Peer, Refusal, limited, reflection};
 use mainstay_practice::{EventApi, Store, StoreError, StoreSettings, follow};
 use mainstay_proto::mainstay::access::v1::access_service_server::AccessServiceServer;
 use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
@@ -34,9 +34,6 @@ const PACKAGES: [&str; 7] = [
     "grpc.reflection.v1",
     "grpc.reflection.v1alpha",
 ];
-
-/// Largest response, in bytes.
-const RESPONSE: usize = 4 << 20;
 
 /// A practice behind the gateway.
 #[derive(Clone, Debug)]
@@ -182,16 +179,13 @@ impl Parts<'_> {
         let events = MergedEvents::new(logs.chain([own_log]));
         let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
         let practices = Practices::new(peers, self.access.keyring().roles().clone());
-        let routes = Routes::new(AccessServiceServer::new(AccessApi::new(
-            self.access.clone(),
-        )))
-        .add_service(EventServiceServer::new(events).max_encoding_message_size(RESPONSE))
-        .add_service(
-            MetricServiceServer::new(MetricApi::new(self.metrics))
-                .max_encoding_message_size(RESPONSE),
-        )
-        .add_service(PracticeServiceServer::new(practices).max_encoding_message_size(RESPONSE))
-        .add_service(self.health.server());
+        let access = AccessApi::new(self.access.clone());
+        let metrics = MetricApi::new(self.metrics);
+        let routes = Routes::new(limited!(AccessServiceServer::new(access)))
+            .add_service(limited!(EventServiceServer::new(events)))
+            .add_service(limited!(MetricServiceServer::new(metrics)))
+            .add_service(limited!(PracticeServiceServer::new(practices)))
+            .add_service(self.health.server());
         match reflected {
             true => reflection::reflected(routes),
             false => Ok(routes),

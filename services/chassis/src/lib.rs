@@ -6,6 +6,7 @@ pub mod config;
 pub mod contract;
 pub mod deadline;
 pub mod health;
+pub mod limits;
 pub mod peer;
 pub mod principal;
 pub mod reflection;

@@ -10,6 +10,7 @@ pub mod incident;
 mod migrations;
 mod wire;
 
+use mainstay_chassis::limited;
 use mainstay_practice::{
     EventApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings,
 };
@@ -27,33 +28,17 @@ pub const NAME: &str = "incident";
 /// Its proto package.
 pub const PACKAGE: &str = "mainstay.incident.v1";
 
-/// Largest request and largest response, in bytes.
-const REQUEST: usize = 1 << 20;
-const RESPONSE: usize = 4 << 20;
-
 /// Opens the practice on its store.
 pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
     let store = Store::open::<migrations::Migrator>(NAME, settings).await?;
-    macro_rules! limited {
-        ($server:ident, $api:expr) => {
-            $server::new($api)
-                .max_decoding_message_size(REQUEST)
-                .max_encoding_message_size(RESPONSE)
-        };
-    }
-    let routes = Routes::new(limited!(
-        IncidentServiceServer,
-        api::IncidentApi::new(store.clone())
-    ))
-    .add_service(limited!(
-        IncidentCommentServiceServer,
-        api::comment::CommentApi::new(store.clone())
-    ))
-    .add_service(limited!(EventServiceServer, EventApi::new(store.clone())))
-    .add_service(limited!(
-        PracticeServiceServer,
-        PracticeApi::new(portrait())
-    ));
+    let incidents = IncidentServiceServer::new(api::IncidentApi::new(store.clone()));
+    let comments = IncidentCommentServiceServer::new(api::comment::CommentApi::new(store.clone()));
+    let events = EventServiceServer::new(EventApi::new(store.clone()));
+    let practice = PracticeServiceServer::new(PracticeApi::new(portrait()));
+    let routes = Routes::new(limited!(incidents))
+        .add_service(limited!(comments))
+        .add_service(limited!(events))
+        .add_service(limited!(practice));
     Ok(Service {
         name: NAME,
         packages: &[PACKAGE],
