@@ -6,7 +6,7 @@ use mainstay_proto::mainstay::incident::v1::incident_service_client::IncidentSer
 use tonic::transport::Channel;
 
 use crate::drive::Work;
-use crate::target::{Line, Target};
+use crate::target::{Line, Lines};
 
 /// Number of services and teams that incidents are spread over.
 const SERVICES: u32 = 50;
@@ -14,13 +14,13 @@ const TEAMS: u32 = 20;
 
 /// The clients of a loop: one worker per client, spread over the connections.
 pub(crate) fn workers<W>(
-    target: &Target,
+    lines: &Lines,
     clients: usize,
     make: impl Fn(Line, fastrand::Rng, usize) -> W,
 ) -> Vec<W> {
     let rng = |client: usize| fastrand::Rng::with_seed(u64::try_from(client).unwrap_or_default());
     (0..clients)
-        .map(|client| make(target.line(client), rng(client), client))
+        .map(|client| make(lines.line(client), rng(client), client))
         .collect()
 }
 
@@ -245,6 +245,33 @@ async fn resolve(
     };
     client.resolve_incident(line.request(request)).await?;
     Ok(())
+}
+
+/// The newest incidents of a server: (name, whether it is resolved).
+pub(crate) async fn newest(line: &Line, count: usize) -> Result<Vec<(String, bool)>> {
+    let mut client = client(line);
+    let mut incidents = Vec::with_capacity(count);
+    let mut page_token = String::new();
+    while incidents.len() < count {
+        let request = pb::ListIncidentsRequest {
+            page_size: 500,
+            page_token,
+            ..Default::default()
+        };
+        let page = client
+            .list_incidents(line.request(request))
+            .await?
+            .into_inner();
+        incidents.extend(page.incidents.into_iter().map(|incident| {
+            let resolved = incident.state() == pb::IncidentState::Resolved;
+            (incident.name, resolved)
+        }));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    Ok(incidents)
 }
 
 /// Shares incidents out among clients, each to one of them.

@@ -6,6 +6,7 @@ mod direct;
 mod drive;
 mod echo;
 mod figures;
+mod hold;
 mod incidents;
 mod report;
 mod rows;
@@ -33,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    hidden: Option<Hidden>,
+    command: Option<Command>,
     /// The product's program; by default the one beside this program, built anew under cargo.
     #[arg(long, env = "MAINSTAY_BINARY")]
     binary: Option<PathBuf>,
@@ -69,9 +70,11 @@ struct Arguments {
     scratch: Option<PathBuf>,
 }
 
-/// What this program starts itself as.
+/// What this program does beside measuring.
 #[derive(Debug, Subcommand)]
-enum Hidden {
+enum Command {
+    /// Keeps a running server under load, for a profiler to be attached.
+    Hold(hold::Hold),
     /// Serves an echo.
     #[command(hide = true)]
     ServeEcho,
@@ -104,9 +107,13 @@ fn tell(text: &str) {
 }
 
 async fn work(arguments: Arguments) -> Result<()> {
-    match &arguments.hidden {
-        Some(Hidden::ServeEcho) => return echo::serve(say).await,
-        Some(Hidden::ServeDirect { data }) => return direct::run(data, say).await,
+    match &arguments.command {
+        Some(Command::Hold(wish)) => {
+            say(&hold::hold(wish).await?);
+            return Ok(());
+        }
+        Some(Command::ServeEcho) => return echo::serve(say).await,
+        Some(Command::ServeDirect { data }) => return direct::run(data, say).await,
         None => {}
     }
     if let Some([before, after]) = arguments.compare.as_deref() {

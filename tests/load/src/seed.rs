@@ -85,10 +85,11 @@ async fn fill(target: &Target, count: usize) -> Result<Vec<(String, bool)>> {
         "a snapshot needs at least {FILLERS} more incidents than the one before"
     );
     let mut tasks = JoinSet::new();
-    for (client, mut worker) in
-        workers(target, FILLERS, |line, random, _| Create::new(line, random))
-            .into_iter()
-            .enumerate()
+    for (client, mut worker) in workers(&target.lines, FILLERS, |line, random, _| {
+        Create::new(line, random)
+    })
+    .into_iter()
+    .enumerate()
     {
         let calls = count / FILLERS + usize::from(client < count % FILLERS);
         tasks.spawn(async move {
@@ -121,7 +122,7 @@ async fn fill(target: &Target, count: usize) -> Result<Vec<(String, bool)>> {
 async fn resolve(target: &Target, incidents: &[(String, bool)]) -> Result<()> {
     let mut tasks = JoinSet::new();
     for (client, share) in shares(incidents, FILLERS).into_iter().enumerate() {
-        let line = target.line(client);
+        let line = target.lines.line(client);
         tasks.spawn(async move {
             for incident in share {
                 Resolve::new(line.clone(), fastrand::Rng::new(), vec![incident])

@@ -18,10 +18,50 @@ const CONNECTIONS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Target {
     process: Process,
+    /// The connections that clients share.
+    pub(crate) lines: Lines,
+    /// How long it took from its start until it listened.
+    pub(crate) started_in: Duration,
+}
+
+/// A few connections to one server, and a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
     channels: Vec<Channel>,
     token: Option<MetadataValue<Ascii>>,
-    /// How long it took from its start until it answered.
-    pub(crate) started_in: Duration,
+}
+
+impl Lines {
+    /// Connects to a server at a URL, with the token in a file.
+    pub(crate) async fn connect(url: &str, token: Option<&Path>) -> Result<Self> {
+        let endpoint = Endpoint::from_shared(url.to_owned())?;
+        let mut channels = Vec::with_capacity(CONNECTIONS);
+        while channels.len() < CONNECTIONS {
+            channels.push(
+                endpoint
+                    .connect()
+                    .await
+                    .context("the server does not answer")?,
+            );
+        }
+        let token = match token {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("reading {}", path.display()))?;
+                Some(format!("Bearer {}", text.trim()).parse()?)
+            }
+            None => None,
+        };
+        Ok(Self { channels, token })
+    }
+
+    /// One of the connections, in turn.
+    pub(crate) fn line(&self, client: usize) -> Line {
+        Line {
+            channel: self.channels[client % self.channels.len()].clone(),
+            token: self.token.clone(),
+        }
+    }
 }
 
 /// A connection and its token; makes requests.
@@ -72,39 +112,13 @@ impl Target {
     async fn start(launch: &Launch, token: Option<&Path>) -> Result<Self> {
         let begin = Instant::now();
         let process = launch.start().await?;
-        let endpoint = Endpoint::from_shared(format!("http://{}", process.address()))?;
-        let mut channels = vec![
-            endpoint
-                .connect()
-                .await
-                .context("the server does not answer")?,
-        ];
         let started_in = begin.elapsed();
-        while channels.len() < CONNECTIONS {
-            channels.push(endpoint.connect().await?);
-        }
-        let token = match token {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading {}", path.display()))?;
-                Some(format!("Bearer {}", text.trim()).parse()?)
-            }
-            None => None,
-        };
+        let lines = Lines::connect(&format!("http://{}", process.address()), token).await?;
         Ok(Self {
             process,
-            channels,
-            token,
+            lines,
             started_in,
         })
-    }
-
-    /// One of the connections, in turn.
-    pub(crate) fn line(&self, client: usize) -> Line {
-        Line {
-            channel: self.channels[client % self.channels.len()].clone(),
-            token: self.token.clone(),
-        }
     }
 
     /// A connection of its own, for a stream.
@@ -112,7 +126,7 @@ impl Target {
         let channel = Endpoint::from_shared(self.url())?.connect().await?;
         Ok(Line {
             channel,
-            token: self.token.clone(),
+            token: self.lines.token.clone(),
         })
     }
 

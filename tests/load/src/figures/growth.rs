@@ -85,8 +85,8 @@ fn sqlite(bench: &mut Bench, rows: &Rows) -> Result<()> {
 async fn transport(bench: &mut Bench) -> Result<()> {
     let echo = bench.echo().await?;
     let call = |line: Line, _, _| echo::Caller::new(line.channel);
-    let many = closed(bench.plan.span, workers(&echo, MANY, call)).await?;
-    let one = closed(bench.plan.span, workers(&echo, 1, call)).await?;
+    let many = closed(bench.plan.span, workers(&echo.lines, MANY, call)).await?;
+    let one = closed(bench.plan.span, workers(&echo.lines, 1, call)).await?;
     echo.end().await;
     let samples = &mut bench.samples;
     samples.limit("P5", GET, "tonic echo, 64 clients", many.per_second);
@@ -237,7 +237,7 @@ impl Size<'_> {
         clients: usize,
         make: impl Fn(Line, fastrand::Rng, usize) -> W,
     ) -> Result<Sample> {
-        closed(self.bench.plan.span, workers(target, clients, make)).await
+        closed(self.bench.plan.span, workers(&target.lines, clients, make)).await
     }
 
     /// Keeps a value for the comparison of sizes, and as a figure where it is one.

@@ -40,14 +40,14 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<()> {
             .samples
             .add("P11", &what, "s", Some(AtMost(15.0)), took.as_secs_f64());
         let waits = Instant::now();
-        query(&target.line(0), metrics_of(&cursor)).await?;
+        query(&target.lines.line(0), metrics_of(&cursor)).await?;
         let what = "until the imported rows are counted in metrics, after the import";
         bench
             .samples
             .add("P11", what, "s", None, waits.elapsed().as_secs_f64());
         let sample = closed(
             bench.plan.span,
-            workers(&target, 1, |line, _, _| Query { line }),
+            workers(&target.lines, 1, |line, _, _| Query { line }),
         )
         .await?;
         let what = format!("time to resolve of a year by team, {rows} facts, p99");
@@ -139,7 +139,11 @@ async fn import(
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     for client in 0..IN_FLIGHT {
-        let (log, next, line) = (Arc::clone(log), Arc::clone(&next), target.line(client));
+        let (log, next, line) = (
+            Arc::clone(log),
+            Arc::clone(&next),
+            target.lines.line(client),
+        );
         tasks.spawn(async move {
             let mut client = IncidentServiceClient::new(line.channel.clone());
             let mut cursor = String::new();

@@ -24,14 +24,16 @@ pub(super) async fn measure(bench: &mut Bench, snapshot: &Snapshot) -> Result<()
         let mut rates = Vec::new();
         for target in [&direct, &door] {
             let get = |line, random, _| Get::new(line, random, Arc::clone(&names));
-            let one = closed(span, workers(target, 1, get)).await?;
-            let get = closed(span, workers(target, CLIENTS, get)).await?;
+            let one = closed(span, workers(&target.lines, 1, get)).await?;
+            let get = closed(span, workers(&target.lines, CLIENTS, get)).await?;
             let resolve =
                 |line, random, client: usize| Resolve::new(line, random, share[client].clone());
-            let resolve = closed(span, workers(target, CLIENTS, resolve)).await?;
+            let resolve = closed(span, workers(&target.lines, CLIENTS, resolve)).await?;
             let create = closed(
                 span,
-                workers(target, CLIENTS, |line, random, _| Create::new(line, random)),
+                workers(&target.lines, CLIENTS, |line, random, _| {
+                    Create::new(line, random)
+                }),
             )
             .await?;
             rates.push([

@@ -65,7 +65,10 @@ async fn under_load(target: &Target, time: Duration) -> Result<Histogram<u64>> {
     let start = Instant::now();
     let mut writers = JoinSet::new();
     let create = |line, random, _| Create::new(line, random);
-    for (place, mut writer) in workers(target, WRITERS, create).into_iter().enumerate() {
+    for (place, mut writer) in workers(&target.lines, WRITERS, create)
+        .into_iter()
+        .enumerate()
+    {
         // Spread over the interval, so that the writes do not come in bursts.
         let first = start + EVERY * u32::try_from(place)? / u32::try_from(WRITERS)?;
         writers.spawn(async move {
