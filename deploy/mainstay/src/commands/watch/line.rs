@@ -3,7 +3,7 @@
 use mainstay_proto::LoggedEvent;
 use mainstay_proto::mainstay::event::v1::Event;
 use prost::Message as _;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _};
 
 use crate::output;
 
@@ -67,8 +67,9 @@ fn record(event: &Event) -> String {
     let title = snapshot
         .as_ref()
         .and_then(|record| output::text(record, "title"));
+    let state = snapshot.as_ref().and_then(state).unwrap_or_default();
     match (number, title) {
-        (Some(number), Some(title)) => format!("{number} \"{title}\""),
+        (Some(number), Some(title)) => format!("{number} \"{title}\" {state}"),
         (Some(number), None) => number,
         (None, _) => event
             .subject
@@ -77,6 +78,21 @@ fn record(event: &Event) -> String {
             .unwrap_or(&event.subject)
             .to_owned(),
     }
+}
+
+/// The state that the record is in, without the prefix of its enum.
+fn state(record: &DynamicMessage) -> Option<String> {
+    let field = record.descriptor().get_field_by_name("state")?;
+    let Kind::Enum(states) = field.kind() else {
+        return None;
+    };
+    let number = record.get_field(&field).as_enum_number()?;
+    let zero = states.default_value().name().to_owned();
+    let name = states.get_value(number)?.name().to_owned();
+    Some(
+        name.trim_start_matches(zero.trim_end_matches("UNSPECIFIED"))
+            .to_owned(),
+    )
 }
 
 fn last_part(name: &str) -> &str {
