@@ -22,12 +22,12 @@ use std::collections::HashMap;
 
 use mainstay_chassis::{Kind, Refusal};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Select};
+use sea_orm::{DatabaseConnection, EntityTrait, Select};
 use uuid::Uuid;
 
 use crate::Record;
 use crate::filter::{Field, Filter, Ground};
-use crate::scope::away;
+use crate::scope::{away, these};
 use keyset::Place;
 pub use keyset::{Key, Order};
 use token::{Fingerprint, Token};
@@ -128,11 +128,11 @@ impl<R: Record> Collection<R> {
             now_us: token.began_us,
         };
         let filter = Filter::read(&request.filter, self.fields, ground).await?;
-        let mut walk = Walk::<R>::new(self.fields, filter, order, select.clone());
+        let mut walk = Walk::<R>::new(self.fields, filter, order, select);
         let found = walk
             .find(reader.connection, token.after.as_ref(), size)
             .await?;
-        let (records, cut) = self.load(select, reader.connection, &found.places).await?;
+        let (records, cut) = self.load(&reader, &found.places).await?;
         let next = match cut {
             true => found.places.get(records.len().saturating_sub(1)).cloned(),
             false => found.next,
@@ -179,17 +179,12 @@ impl<R: Record> Collection<R> {
 
     /// Loads the records of the places, up to the weight of a page; and whether
     /// the weight has cut it.
-    async fn load(
-        &self,
-        select: Select<R::Table>,
-        connection: &DatabaseConnection,
-        places: &[Place],
-    ) -> Result<(Vec<R>, bool), Refusal> {
+    async fn load(&self, reader: &Reader<'_>, places: &[Place]) -> Result<(Vec<R>, bool), Refusal> {
         let (mut records, mut weight) = (Vec::with_capacity(places.len()), 0_usize);
         for chunk in places.chunks(CHUNK) {
             let ids: Vec<Uuid> = chunk.iter().filter_map(Place::id).collect();
-            let found = select.clone().filter(R::fixed().id.is_in(ids.clone()));
-            let found = found.all(connection).await.map_err(away)?;
+            let found = these::<R>(reader.organization, ids.clone());
+            let found = found.all(reader.connection).await.map_err(away)?;
             let mut found: HashMap<Uuid, R> = found
                 .into_iter()
                 .map(|record| (record.id(), record))

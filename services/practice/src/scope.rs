@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainstay_chassis::Refusal;
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Value};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -41,6 +41,21 @@ pub(crate) fn away(error: DbErr) -> Refusal {
     Refusal::unavailable()
 }
 
+/// A query over those of an organization's records that have these ids. The
+/// organization is tested in a way that no index answers, or SQLite would walk
+/// through all of its records instead of looking up the ids.
+pub(crate) fn these<R: Record>(
+    organization: &str,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Select<R::Table> {
+    let theirs = Expr::col(R::fixed().organization.as_column_ref())
+        .binary(BinOper::Custom("||"), Expr::val(""))
+        .eq(organization);
+    R::Table::find()
+        .filter(R::fixed().id.is_in(ids))
+        .filter(theirs)
+}
+
 impl Scope {
     pub(crate) fn new(
         reader: DatabaseConnection,
@@ -69,6 +84,11 @@ impl Scope {
     /// A query over the organization's records of a kind.
     pub fn find<R: Record>(&self) -> Select<R::Table> {
         R::Table::find().filter(R::fixed().organization.eq(self.organization.as_str()))
+    }
+
+    /// A query over those of the organization's records that have these ids.
+    pub fn these<R: Record>(&self, ids: impl IntoIterator<Item = Uuid>) -> Select<R::Table> {
+        these::<R>(&self.organization, ids)
     }
 
     /// The record with an id.

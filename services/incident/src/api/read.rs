@@ -7,11 +7,10 @@ use mainstay_practice::call::permit;
 use mainstay_practice::{PageRequest, Reader, Record, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use sea_orm::prelude::Uuid;
-use sea_orm::{ColumnTrait, QueryFilter};
 use tonic::Request;
 
 use super::IncidentApi;
-use crate::incident::{Column, Incident};
+use crate::incident::Incident;
 use crate::wire::{self, View};
 
 impl IncidentApi {
@@ -89,9 +88,7 @@ impl IncidentApi {
             );
         }
         let found = scope
-            .find::<Incident>()
-            .filter(Column::Id.is_in(ids.clone()));
-        let found = found
+            .these::<Incident>(ids.clone())
             .all(scope.connection())
             .await
             .map_err(Refusal::internal)?;

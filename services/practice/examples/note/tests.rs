@@ -250,6 +250,30 @@ async fn a_record_can_be_read_as_of_a_place_of_the_log() {
 }
 
 #[tokio::test]
+async fn records_are_looked_up_by_their_ids_and_only_in_the_organization() {
+    use sea_orm::{ConnectionTrait, DbBackend, QueryTrait, Statement};
+    let bench = Bench::new().await;
+    let notes = [bench.write("one").await.id, bench.write("two").await.id];
+    let scope = bench.store.scope(&bench.permit);
+    let query = scope.these::<Model>(notes);
+    assert_eq!(
+        query.clone().all(scope.connection()).await.unwrap().len(),
+        2
+    );
+    let stranger = bench.store.scope(&permit("acme").unwrap());
+    let theirs = stranger.these::<Model>(notes).all(scope.connection()).await;
+    assert_eq!(theirs.unwrap(), []);
+    let plan = query.build(DbBackend::Sqlite);
+    let plan = Statement {
+        sql: format!("explain query plan {}", plan.sql),
+        ..plan
+    };
+    let plan = scope.connection().query_all_raw(plan).await.unwrap();
+    let plan: String = plan[0].try_get("", "detail").unwrap();
+    assert!(plan.contains("(id=?)"), "{plan}");
+}
+
+#[tokio::test]
 async fn numbers_and_log_go_on_after_a_restart() {
     let bench = Bench::new().await;
     bench.write("one").await;

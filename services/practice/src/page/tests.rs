@@ -2,6 +2,8 @@
 
 use super::ticket::{self, Column, FIELDS, Labels, Model, TICKETS};
 use super::walk::{EXAMINED, Walk};
+use sea_orm::{ColumnTrait, QueryFilter};
+
 use super::*;
 use proptest::prelude::*;
 use sea_orm::{ConnectionTrait, Statement};

@@ -37,7 +37,7 @@ impl Sqlite {
             ("synchronous", "FULL"),
             ("foreign_keys", "ON"),
             ("temp_store", "MEMORY"),
-            ("cache_size", "-64000"),
+            ("cache_size", "-16000"),
             ("wal_autocheckpoint", "4000"),
         ] {
             conn.pragma_update(None, pragma, value)?;
