@@ -138,7 +138,8 @@ async fn resolve(target: &Target, incidents: &[(String, bool)]) -> Result<()> {
     Ok(())
 }
 
-/// Copies a folder of plain files and folders.
+/// Copies a folder of plain files and folders to the disk: what is only on its
+/// way there would slow the first who is measured.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
@@ -146,7 +147,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         let place = to.join(entry.file_name());
         match entry.file_type()?.is_dir() {
             true => copy(&entry.path(), &place)?,
-            false => drop(std::fs::copy(entry.path(), &place)?),
+            false => {
+                std::fs::copy(entry.path(), &place)?;
+                std::fs::File::open(&place)?.sync_all()?;
+            }
         }
     }
     Ok(())
