@@ -42,10 +42,11 @@ impl Access {
     pub async fn open(store: Store, methods: &Methods) -> Result<Self, Refusal> {
         let keyring = Keyring::new(Roles::over(methods), store.clock().clone());
         store
-            .rows::<token::Entity>()
-            .await?
-            .iter()
-            .for_each(|token| keyring.learn(token));
+            .each::<token::Entity>(|token| {
+                keyring.learn(&token);
+                Ok(())
+            })
+            .await?;
         Ok(Self { store, keyring })
     }
 

@@ -69,16 +69,18 @@ impl Follower for Counter {
 /// Reads back what was counted before.
 pub(crate) async fn restore(store: &Store) -> Result<Kept, Refusal> {
     let mut kept = Kept::default();
-    let mut rows = store.rows::<incident_fact::Entity>().await?;
-    rows.sort_by_key(|row| (row.incident, row.revision));
-    for row in rows {
-        kept.facts.add(&Fact::try_from(row)?);
-    }
-    let counts = store.rows::<incident_count::Entity>().await?;
-    kept.counts = counts
-        .into_iter()
-        .map(|row| (row.organization, row.events))
-        .collect();
+    store
+        .each::<incident_fact::Entity>(|row| {
+            kept.facts.add(&Fact::try_from(row)?);
+            Ok(())
+        })
+        .await?;
+    store
+        .each::<incident_count::Entity>(|row| {
+            kept.counts.insert(row.organization, row.events);
+            Ok(())
+        })
+        .await?;
     kept.epoch = applied_cursor::<Counter>(store, SOURCE)
         .await?
         .as_deref()

@@ -16,15 +16,19 @@ mod sqlite;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::TryStreamExt;
 use mainstay_chassis::{Clock, Permit, Refusal};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait, Iterable,
+    PrimaryKeyToColumn, QueryOrder,
+};
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::log::Log;
-use crate::scope::Scope;
+use crate::scope::{Scope, away};
 use crate::tables::{log_head, number_head, organization_head};
 use crate::{Call, Decision, Moment, Record, Step, Written};
 use batch::Heads;
@@ -185,12 +189,19 @@ impl Store {
         )
     }
 
-    /// All rows of a plain table that a follower keeps, whosesoever they are.
-    pub async fn rows<E: EntityTrait>(&self) -> Result<Vec<E::Model>, Refusal> {
-        E::find()
-            .all(&self.0.reader)
-            .await
-            .map_err(crate::scope::away)
+    /// Hands over all rows of a table, whosesoever they are, in the order of
+    /// its primary key and one at a time: what is kept in memory is rebuilt so.
+    pub async fn each<E: EntityTrait>(
+        &self,
+        mut take: impl FnMut(E::Model) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let rows =
+            E::PrimaryKey::iter().fold(E::find(), |rows, key| rows.order_by_asc(key.into_column()));
+        let mut rows = rows.stream(&self.0.reader).await.map_err(away)?;
+        while let Some(row) = rows.try_next().await.map_err(away)? {
+            take(row)?;
+        }
+        Ok(())
     }
 
     /// The connection of readers that serve all organizations.
