@@ -55,6 +55,8 @@ pub(crate) struct Shape {
     pub columns: Vec<Column>,
     /// Places of the primary key's columns.
     pub key: Vec<usize>,
+    /// Its columns as a statement lists them.
+    pub names: String,
 }
 
 /// A column of a table.
@@ -114,9 +116,14 @@ impl Shape {
             })
             .collect();
         let place = |name: &String| columns.iter().position(|column| column.name == *name);
+        let quoted: Vec<String> = columns
+            .iter()
+            .map(|column| format!("\"{}\"", column.name))
+            .collect();
         Self {
             table: E::default().table_name().to_owned(),
             key: key.iter().filter_map(place).collect(),
+            names: quoted.join(", "),
             columns,
         }
     }

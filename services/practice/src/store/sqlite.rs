@@ -243,25 +243,15 @@ impl Backend for Sqlite {
 }
 
 fn select_text(shape: &Shape) -> String {
-    format!("select {} from \"{}\"", names(shape), shape.table)
+    format!("select {} from \"{}\"", shape.names, shape.table)
 }
 
 fn insert_text(shape: &Shape) -> String {
     let marks = vec!["?"; shape.columns.len()].join(", ");
     format!(
         "insert into \"{}\" ({}) values ({marks})",
-        shape.table,
-        names(shape)
+        shape.table, shape.names
     )
-}
-
-fn names(shape: &Shape) -> String {
-    let quoted: Vec<String> = shape
-        .columns
-        .iter()
-        .map(|column| format!("\"{}\"", column.name))
-        .collect();
-    quoted.join(", ")
 }
 
 fn joined(places: impl Iterator<Item = usize>, shape: &Shape, between: &str) -> String {
