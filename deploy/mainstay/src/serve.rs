@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mainstay_chassis::{Shutdown, serve, telemetry};
+use mainstay_chassis::{Shutdown, serve, shutdown as ending, telemetry};
 use mainstay_gateway::access::{Access, Secret};
 use tokio::net::TcpListener;
 
@@ -33,6 +33,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let suite = Suite::open(folder.path(), &settings, &shutdown).await?;
     let token_file = administrator(suite.gateway.access(), &folder).await?;
     suite.gateway.ready();
+    let asked = ending::asked();
     output::say(banner(
         listener.local_addr()?,
         &folder,
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         settings.serving(),
         shutdown.stop.clone(),
     );
-    shutdown.run(serving, suite.close()).await;
+    shutdown.run(asked, serving, suite.close()).await;
     Ok(())
 }
 

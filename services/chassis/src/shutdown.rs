@@ -33,14 +33,6 @@ impl Shutdown {
     /// end after `stop`; `close` closes the stores, in every case.
     pub async fn run(
         self,
-        serving: impl Future<Output = ()> + Send,
-        close: impl Future<Output = ()> + Send,
-    ) {
-        self.run_until(asked(), serving, close).await;
-    }
-
-    async fn run_until(
-        self,
         asked: impl Future<Output = ()> + Send,
         serving: impl Future<Output = ()> + Send,
         close: impl Future<Output = ()> + Send,
@@ -65,38 +57,46 @@ impl Shutdown {
     }
 }
 
-/// Returns when the process is asked to end. From then on the process ends
-/// within a bounded time even if something blocks it, and at once when it is
-/// asked a second time.
-async fn asked() {
-    signal().await;
-    let watchdog = std::thread::Builder::new().name("watchdog".to_owned());
-    let spawned = watchdog.spawn(|| {
-        std::thread::sleep(WHOLE);
-        std::process::exit(0)
-    });
-    if let Err(cause) = spawned {
-        tracing::warn!(%cause, "no watchdog over the end of the process");
+/// Listens from now on, and returns when the process is asked to end. Then it
+/// ends within a bounded time even if something blocks it, and at once when it
+/// is asked a second time.
+pub fn asked() -> impl Future<Output = ()> + Send {
+    let first = signal();
+    async {
+        first.await;
+        let watchdog = std::thread::Builder::new().name("watchdog".to_owned());
+        let spawned = watchdog.spawn(|| {
+            std::thread::sleep(WHOLE);
+            std::process::exit(0)
+        });
+        if let Err(cause) = spawned {
+            tracing::warn!(%cause, "no watchdog over the end of the process");
+        }
+        tokio::spawn(async {
+            signal().await;
+            std::process::exit(130)
+        });
     }
-    tokio::spawn(async {
-        signal().await;
-        std::process::exit(130)
-    });
 }
 
-/// Returns at SIGTERM or Ctrl-C.
+/// Listens from now on, not from the first poll on, and returns at SIGTERM or
+/// Ctrl-C.
 #[cfg(unix)]
-pub async fn signal() {
+pub fn signal() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    async {
+        match (terminate, interrupt) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
+            (Err(_), _) | (_, Err(_)) => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
         }
     }
 }
@@ -126,7 +126,7 @@ mod tests {
             note("stopped");
         };
         shutdown
-            .run_until(async {}, serving, async { note("closed") })
+            .run(async {}, serving, async { note("closed") })
             .await;
         assert_eq!(*order.lock().unwrap(), ["drained", "stopped", "closed"]);
     }
@@ -136,7 +136,7 @@ mod tests {
         let closed = Mutex::new(false);
         let close = async { *closed.lock().unwrap() = true };
         Shutdown::default()
-            .run_until(async {}, std::future::pending(), close)
+            .run(async {}, std::future::pending(), close)
             .await;
         assert!(*closed.lock().unwrap());
     }
@@ -144,7 +144,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_never_closes_does_not_keep_the_process() {
         Shutdown::default()
-            .run_until(async {}, async {}, std::future::pending())
+            .run(async {}, async {}, std::future::pending())
             .await;
     }
 
@@ -155,9 +155,7 @@ mod tests {
         let (drain, close) = (shutdown.drain.clone(), async {
             *closed.lock().unwrap() = true
         });
-        shutdown
-            .run_until(std::future::pending(), async {}, close)
-            .await;
+        shutdown.run(std::future::pending(), async {}, close).await;
         assert!(*closed.lock().unwrap() && drain.is_cancelled());
     }
 }
