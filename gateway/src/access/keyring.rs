@@ -82,7 +82,8 @@ impl Keyring {
             token.organization(),
             self.0.roles.permissions(token.role()),
             ended.clone(),
-        );
+        )
+        .with_roles([token.role().word()]);
         let key = Key {
             principal,
             expire_us: token.expire_us(),
@@ -189,6 +190,7 @@ mod tests {
         Moment {
             now_us: 1_000,
             actor: "services/gateway".to_owned(),
+            roles: Arc::default(),
             id: Uuid::now_v7(),
         }
     }

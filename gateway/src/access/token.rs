@@ -223,6 +223,7 @@ impl Record for Model {
             type_name,
             bytes,
             needs: Some(NEEDS),
+            policy_version: String::new(),
         }
     }
 
@@ -258,6 +259,7 @@ mod tests {
         Moment {
             now_us,
             actor: "organizations/default/serviceAccounts/root".to_owned(),
+            roles: std::sync::Arc::default(),
             id: Uuid::now_v7(),
         }
     }

@@ -22,6 +22,7 @@ struct Inner {
     name: String,
     organization: String,
     permissions: Arc<BTreeSet<String>>,
+    roles: Arc<[String]>,
     ended: CancellationToken,
 }
 
@@ -38,7 +39,21 @@ impl Principal {
             name: name.into(),
             organization: organization.into(),
             permissions,
+            roles: Arc::default(),
             ended,
+        }))
+    }
+
+    /// The same principal, with the roles by which it may what it may. Rights
+    /// are the permissions; a policy may ask for a role beside them.
+    #[must_use]
+    pub fn with_roles(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(Arc::new(Inner {
+            name: self.0.name.clone(),
+            organization: self.0.organization.clone(),
+            permissions: self.0.permissions.clone(),
+            roles: roles.into_iter().map(Into::into).collect(),
+            ended: self.0.ended.clone(),
         }))
     }
 
@@ -66,6 +81,11 @@ impl Principal {
     /// Whether it holds the permission.
     pub fn may(&self, permission: &str) -> bool {
         self.0.permissions.contains(permission)
+    }
+
+    /// The names of its roles, such as `agent`.
+    pub fn roles(&self) -> &Arc<[String]> {
+        &self.0.roles
     }
 
     /// Cancelled when the rights of this principal end or change.

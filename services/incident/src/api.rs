@@ -8,16 +8,17 @@ mod read;
 
 use std::sync::Arc;
 
-use mainstay_chassis::Refusal;
+use mainstay_chassis::{Permit, Refusal};
 use mainstay_practice::{Call, Moment, Store, Written};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use pb::incident_service_server::IncidentService;
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
-use crate::incident::Incident;
 use crate::incident::verbs::Verdict;
-use crate::wire::{self, Addressed};
+use crate::incident::{Incident, Terms};
+use crate::policy::Policies;
+use crate::wire::{self, Addressed, Viewer};
 
 /// The answer of a handler.
 type Answer<T> = Result<Response<T>, Status>;
@@ -26,16 +27,18 @@ type Answer<T> = Result<Response<T>, Status>;
 #[derive(Clone, Debug)]
 pub(crate) struct IncidentApi {
     store: Store,
+    policies: Policies,
     /// Held while an incident is given a parent: what one call has read of
     /// the family no other may change before it is written.
     families: Arc<Mutex<()>>,
 }
 
 impl IncidentApi {
-    /// Serves the incidents of this store.
-    pub(crate) fn new(store: Store) -> Self {
+    /// Serves the incidents of this store under these policies.
+    pub(crate) fn new(store: Store, policies: Policies) -> Self {
         Self {
             store,
+            policies,
             families: Arc::default(),
         }
     }
@@ -44,12 +47,17 @@ impl IncidentApi {
     async fn act<M: Addressed>(
         &self,
         request: &Request<M>,
-        decide: impl Fn(&mut Incident, &Moment) -> Verdict + Send + 'static,
+        decide: impl Fn(&mut Incident, &mut Terms<'_>) -> Verdict + Send + 'static,
     ) -> Answer<M::Reply> {
         let said = request.get_ref();
         let call = Call::of(request, said.etag(), said.request_id())?;
         let scope = self.store.scope(&call.permit);
         let id = scope.id_of::<Incident>(M::FIELD, said.name()).await?;
+        let policies = self.policies.clone();
+        let decide = move |incident: &mut Incident, at: &Moment| {
+            let in_force = policies.at(incident.organization(), at.now_us);
+            decide(incident, &mut Terms::new(&in_force, at))
+        };
         let written = self.store.act(call.clone(), id, decide).await?;
         Ok(self.reply(&call, &written, M::reply))
     }
@@ -60,7 +68,14 @@ impl IncidentApi {
         written: &Written<Incident>,
         build: impl FnOnce(pb::Incident, String) -> T,
     ) -> Response<T> {
-        wire::reply(written, &call.permit, self.store.clock().now_us(), build)
+        wire::reply(written, &self.viewer(&call.permit), build)
+    }
+
+    /// Whoever holds the permit, now.
+    fn viewer(&self, permit: &Permit) -> Viewer {
+        let now_us = self.store.clock().now_us();
+        let in_force = self.policies.at(permit.organization(), now_us);
+        Viewer::new(permit, now_us, in_force)
     }
 }
 
@@ -107,8 +122,8 @@ impl IncidentService for IncidentApi {
             .as_ref()
             .ok_or_else(|| Refusal::invalid("incident", "is required"))?;
         let changes = wire::changes(incident, said.update_mask.as_ref(), &organization)?;
-        self.act(&request, move |incident, _| {
-            incident.update(changes.clone())
+        self.act(&request, move |incident, by| {
+            incident.update(changes.clone(), by)
         })
         .await
     }
@@ -117,7 +132,7 @@ impl IncidentService for IncidentApi {
         &self,
         request: Request<pb::StartIncidentRequest>,
     ) -> Answer<pb::StartIncidentResponse> {
-        self.act(&request, |incident, _| incident.start()).await
+        self.act(&request, |incident, by| incident.start(by)).await
     }
 
     async fn hold_incident(
@@ -128,8 +143,8 @@ impl IncidentService for IncidentApi {
         let reason = wire::hold(said.reason)?;
         let resume = wire::instant("resume_time", said.resume_time.as_ref())?;
         let note = said.note.clone();
-        self.act(&request, move |incident, at| {
-            incident.put_on_hold(reason, note.clone(), resume, at)
+        self.act(&request, move |incident, by| {
+            incident.put_on_hold(reason, note.clone(), resume, by)
         })
         .await
     }
@@ -138,7 +153,7 @@ impl IncidentService for IncidentApi {
         &self,
         request: Request<pb::ResumeIncidentRequest>,
     ) -> Answer<pb::ResumeIncidentResponse> {
-        self.act(&request, |incident, _| incident.resume()).await
+        self.act(&request, |incident, by| incident.resume(by)).await
     }
 
     async fn mitigate_incident(
@@ -148,8 +163,8 @@ impl IncidentService for IncidentApi {
         let said = request.get_ref();
         let time = wire::instant("mitigate_time", said.mitigate_time.as_ref())?;
         let note = said.note.clone();
-        self.act(&request, move |incident, at| {
-            incident.mitigate(time, note.clone(), at)
+        self.act(&request, move |incident, by| {
+            incident.mitigate(time, note.clone(), by)
         })
         .await
     }
@@ -159,8 +174,8 @@ impl IncidentService for IncidentApi {
         request: Request<pb::ResolveIncidentRequest>,
     ) -> Answer<pb::ResolveIncidentResponse> {
         let resolution = wire::resolution(request.get_ref().resolution.clone())?;
-        self.act(&request, move |incident, at| {
-            incident.resolve(resolution.clone(), at)
+        self.act(&request, move |incident, by| {
+            incident.resolve(resolution.clone(), by)
         })
         .await
     }
@@ -170,8 +185,8 @@ impl IncidentService for IncidentApi {
         request: Request<pb::ReopenIncidentRequest>,
     ) -> Answer<pb::ReopenIncidentResponse> {
         let reason = request.get_ref().reason.clone();
-        self.act(&request, move |incident, at| {
-            incident.reopen(reason.clone(), at)
+        self.act(&request, move |incident, by| {
+            incident.reopen(reason.clone(), by)
         })
         .await
     }
@@ -180,7 +195,7 @@ impl IncidentService for IncidentApi {
         &self,
         request: Request<pb::CloseIncidentRequest>,
     ) -> Answer<pb::CloseIncidentResponse> {
-        self.act(&request, |incident, at| incident.close(at)).await
+        self.act(&request, |incident, by| incident.close(by)).await
     }
 
     async fn cancel_incident(
@@ -188,15 +203,17 @@ impl IncidentService for IncidentApi {
         request: Request<pb::CancelIncidentRequest>,
     ) -> Answer<pb::CancelIncidentResponse> {
         let reason = request.get_ref().reason.clone();
-        self.act(&request, move |incident, _| incident.cancel(reason.clone()))
-            .await
+        self.act(&request, move |incident, by| {
+            incident.cancel(reason.clone(), by)
+        })
+        .await
     }
 
     async fn acknowledge_incident(
         &self,
         request: Request<pb::AcknowledgeIncidentRequest>,
     ) -> Answer<pb::AcknowledgeIncidentResponse> {
-        self.act(&request, |incident, at| incident.acknowledge(at))
+        self.act(&request, |incident, by| incident.acknowledge(by))
             .await
     }
 
@@ -208,8 +225,8 @@ impl IncidentService for IncidentApi {
             .organization()
             .to_owned();
         let (team, assignee) = wire::assignment(request.get_ref(), &organization)?;
-        self.act(&request, move |incident, _| {
-            incident.assign(team.clone(), assignee.clone())
+        self.act(&request, move |incident, by| {
+            incident.assign(team.clone(), assignee.clone(), by)
         })
         .await
     }
@@ -218,7 +235,8 @@ impl IncidentService for IncidentApi {
         &self,
         request: Request<pb::UnassignIncidentRequest>,
     ) -> Answer<pb::UnassignIncidentResponse> {
-        self.act(&request, |incident, _| incident.unassign()).await
+        self.act(&request, |incident, by| incident.unassign(by))
+            .await
     }
 
     async fn link_incident(
@@ -226,8 +244,10 @@ impl IncidentService for IncidentApi {
         request: Request<pb::LinkIncidentRequest>,
     ) -> Answer<pb::LinkIncidentResponse> {
         let link = wire::link(request.get_ref().link.clone())?;
-        self.act(&request, move |incident, _| incident.link(link.clone()))
-            .await
+        self.act(&request, move |incident, by| {
+            incident.link(link.clone(), by)
+        })
+        .await
     }
 
     async fn unlink_incident(
@@ -235,8 +255,10 @@ impl IncidentService for IncidentApi {
         request: Request<pb::UnlinkIncidentRequest>,
     ) -> Answer<pb::UnlinkIncidentResponse> {
         let uri = request.get_ref().uri.clone();
-        self.act(&request, move |incident, _| incident.unlink(uri.clone()))
-            .await
+        self.act(&request, move |incident, by| {
+            incident.unlink(uri.clone(), by)
+        })
+        .await
     }
 
     async fn set_incident_parent(
@@ -252,8 +274,8 @@ impl IncidentService for IncidentApi {
     ) -> Answer<pb::UpdateIncidentMilestonesResponse> {
         let said = request.get_ref();
         let corrections = wire::corrections(said.milestones, said.update_mask.as_ref())?;
-        self.act(&request, move |incident, at| {
-            incident.correct_milestones(&corrections, at)
+        self.act(&request, move |incident, by| {
+            incident.correct_milestones(&corrections, by)
         })
         .await
     }

@@ -17,6 +17,7 @@ pub mod milestones;
 pub mod parent;
 pub mod priority;
 pub mod resolution;
+pub mod terms;
 pub mod verbs;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use links::{Link, Links};
 pub use milestones::{Milestone, Milestones};
 pub use priority::{Impact, Priority, Severity, Urgency};
 pub use resolution::{Resolution, ResolutionCode};
+pub use terms::Terms;
 
 /// An incident.
 pub type Incident = Model;

@@ -8,6 +8,7 @@ mod api;
 pub mod comment;
 pub mod incident;
 mod migrations;
+pub mod policy;
 mod wire;
 
 use mainstay_chassis::limited;
@@ -21,6 +22,7 @@ use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeSer
 use tonic::service::Routes;
 
 use crate::incident::{LIFECYCLE, Verb};
+use crate::policy::Policies;
 
 /// The practice's name.
 pub const NAME: &str = "incident";
@@ -31,7 +33,8 @@ pub const PACKAGE: &str = "mainstay.incident.v1";
 /// Opens the practice on its store.
 pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
     let store = Store::open::<migrations::Migrator>(NAME, settings).await?;
-    let incidents = IncidentServiceServer::new(api::IncidentApi::new(store.clone()));
+    let incidents =
+        IncidentServiceServer::new(api::IncidentApi::new(store.clone(), Policies::default()));
     let comments = IncidentCommentServiceServer::new(api::comment::CommentApi::new(store.clone()));
     let events = EventServiceServer::new(EventApi::new(store.clone()));
     let practice = PracticeServiceServer::new(PracticeApi::new(portrait()));

@@ -13,18 +13,20 @@ mod verbs;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mainstay_chassis::clock::{micros, timestamp};
 use mainstay_chassis::{Permit, Refusal};
-use mainstay_practice::{Fixed, Payload, Record, Stamp, Word, name};
+use mainstay_practice::{Fixed, Moment, Payload, Record, Stamp, Word, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use mainstay_proto::mainstay::record::v1 as record_pb;
 use uuid::Uuid;
 
 use crate::incident::{
     ActiveModel, Column, Draft, Entity, Event, Incident, Links, Milestones, NUMBER_PREFIX, Origin,
-    Standing, Verb,
+    Standing, Terms, Verb,
 };
+use crate::policy::InForce;
 use values::{
     hold_in, hold_out, link_in, link_out, milestones_in, milestones_out, origin_in, other_in,
     resolution_in, resolution_out,
@@ -124,18 +126,39 @@ impl View {
     }
 }
 
-/// The incident as a caller sees it at an instant: with the verbs that it
-/// could take.
-pub(crate) fn incident(
-    incident: &Incident,
-    permit: &Permit,
-    now_us: i64,
-    view: View,
-) -> pb::Incident {
+/// Who sees incidents, when, and which policy is in force then.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    permit: Permit,
+    at: Moment,
+    in_force: Arc<InForce>,
+}
+
+impl Viewer {
+    /// Whoever holds the permit, at an instant.
+    pub(crate) fn new(permit: &Permit, now_us: i64, in_force: Arc<InForce>) -> Self {
+        let principal = permit.principal();
+        let at = Moment {
+            now_us,
+            actor: principal.name().to_owned(),
+            roles: principal.roles().clone(),
+            id: Uuid::nil(),
+        };
+        Self {
+            permit: permit.clone(),
+            at,
+            in_force,
+        }
+    }
+}
+
+/// The incident as a viewer sees it: with the verbs that it could take.
+pub(crate) fn incident(incident: &Incident, viewer: &Viewer, view: View) -> pb::Incident {
     let mut told = snapshot(incident);
-    let may = |verb: &&Verb| {
-        permit.principal().may(verb.permission()) && incident.is_open_to(**verb, now_us)
-    };
+    let terms = Terms::new(&viewer.in_force, &viewer.at);
+    let principal = viewer.permit.principal();
+    let may =
+        |verb: &&Verb| principal.may(verb.permission()) && incident.is_open_to(**verb, &terms);
     told.available_verbs = Verb::ALL
         .iter()
         .filter(may)
@@ -221,6 +244,7 @@ fn restored(told: pb::Incident) -> Result<Incident, Refusal> {
         create_us: time(&told.create_time)?,
         occur_us: time(&told.update_time)?,
         state: OnWire::of(told.state).ok_or_else(defect)?,
+        priority: OnWire::of(told.priority).ok_or_else(defect)?,
         creator: told.creator.clone().unwrap_or_default().name,
         hold: told
             .hold

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use mainstay_incident::incident::resolution::REOPEN_WINDOW_US;
 use mainstay_incident::incident::{Impact, LIFECYCLE, Priority, Urgency};
+use mainstay_incident::policy::REOPEN_WINDOW_US;
 use mainstay_practice::PracticeApi;
 use mainstay_proto::mainstay::practice::v1 as pb;
 use pb::practice_service_server::PracticeService;

@@ -4,13 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use mainstay_chassis::Methods;
 use mainstay_incident::incident::history::{Fact, History};
 use mainstay_incident::incident::{
     Change, Draft, Event, HoldReason, Impact, Incident, LIFECYCLE, Link, Milestone, Origin,
-    Priority, Resolution, ResolutionCode, State, Urgency, Verb,
+    Priority, Resolution, ResolutionCode, State, Terms, Urgency, Verb,
 };
+use mainstay_incident::policy::InForce;
 use mainstay_practice::{Decision, Moment, Record, Stamp, Word};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -22,8 +24,15 @@ fn moment(now_us: i64) -> Moment {
     Moment {
         now_us,
         actor,
+        roles: std::sync::Arc::default(),
         id: Uuid::from_u128(7),
     }
+}
+
+/// The terms of the built-in policy.
+fn by(at: &Moment) -> Terms<'_> {
+    static BUILT_IN: LazyLock<InForce> = LazyLock::new(InForce::default);
+    Terms::new(&BUILT_IN, at)
 }
 
 fn raised(at: &Moment) -> Incident {
@@ -31,7 +40,7 @@ fn raised(at: &Moment) -> Incident {
         title: "x".to_owned(),
         ..Draft::default()
     };
-    let (mut incident, event) = Incident::raise(draft, "default", at).unwrap();
+    let (mut incident, event) = Incident::raise(draft, "default", &mut by(at)).unwrap();
     assert_eq!(event, Event::Created);
     incident.stamp(Stamp {
         revision: 1,
@@ -51,28 +60,32 @@ fn take(
         summary: "Done.".to_owned(),
         cause_code: None,
     };
+    let by = &mut by(at);
     match verb {
-        Verb::Start => incident.start(),
-        Verb::Hold => incident.put_on_hold(HoldReason::Vendor, String::new(), None, at),
-        Verb::Resume => incident.resume(),
-        Verb::Mitigate => incident.mitigate(None, String::new(), at),
-        Verb::Resolve => incident.resolve(resolution, at),
-        Verb::Reopen => incident.reopen("Again.".to_owned(), at),
-        Verb::Close => incident.close(at),
-        Verb::Cancel => incident.cancel("None.".to_owned()),
-        Verb::Acknowledge => incident.acknowledge(at),
-        Verb::Assign => incident.assign(Some("net".to_owned()), Some("ada".to_owned())),
-        Verb::Unassign => incident.unassign(),
-        Verb::SetParent => incident.set_parent(None, false),
-        Verb::Update => incident.update(vec![Change::Impact(Impact::High)]),
+        Verb::Start => incident.start(by),
+        Verb::Hold => incident.put_on_hold(HoldReason::Vendor, String::new(), None, by),
+        Verb::Resume => incident.resume(by),
+        Verb::Mitigate => incident.mitigate(None, String::new(), by),
+        Verb::Resolve => incident.resolve(resolution, by),
+        Verb::Reopen => incident.reopen("Again.".to_owned(), by),
+        Verb::Close => incident.close(by),
+        Verb::Cancel => incident.cancel("None.".to_owned(), by),
+        Verb::Acknowledge => incident.acknowledge(by),
+        Verb::Assign => incident.assign(Some("net".to_owned()), Some("ada".to_owned()), by),
+        Verb::Unassign => incident.unassign(by),
+        Verb::SetParent => incident.set_parent(None, false, by),
+        Verb::Update => incident.update(vec![Change::Impact(Impact::High)], by),
         Verb::UpdateMilestones => {
-            incident.correct_milestones(&[(Milestone::Detect, Some(at.now_us))], at)
+            incident.correct_milestones(&[(Milestone::Detect, Some(at.now_us))], by)
         }
-        Verb::Link => incident.link(Link {
-            uri: "https://a".to_owned(),
-            title: String::new(),
-        }),
-        Verb::Unlink => incident.unlink("https://a".to_owned()),
+        Verb::Link => incident.link(
+            Link {
+                uri: "https://a".to_owned(),
+                title: String::new(),
+            },
+            by,
+        ),
+        Verb::Unlink => incident.unlink("https://a".to_owned(), by),
     }
 }
 
@@ -173,7 +186,7 @@ proptest! {
             let expected = model(state, verb);
             let reopens = expected.is_some() && verb == Verb::Reopen;
             let passed = reopens && resolved_us.is_some_and(|us| now - us > 30 * DAY_US);
-            prop_assert_eq!(incident.is_open_to(verb, now), expected.is_some() && !passed);
+            prop_assert_eq!(incident.is_open_to(verb, &by(&moment(now))), expected.is_some() && !passed);
             match take(&mut draft, verb, &at) {
                 Ok(decision) => {
                     prop_assert_eq!(Some(draft.state()), expected);
@@ -319,7 +332,7 @@ proptest! {
     #[test]
     fn a_history_ends_where_its_facts_end(facts in facts()) {
         let at = moment(1_000);
-        let telling = history(facts.clone()).begin("default", &at).unwrap();
+        let telling = history(facts.clone()).begin("default", &by(&at)).unwrap();
         prop_assert_eq!(telling.steps.len() + telling.idle, facts.len());
         let incident = written(None, telling.steps).unwrap();
         let (state, reason, team, assignee, reopened) = truth(&facts);
@@ -333,16 +346,16 @@ proptest! {
     #[test]
     fn a_history_told_in_parts_is_the_history(facts in facts(), cuts in prop::collection::vec(1..25_usize, 0..5)) {
         let at = moment(1_000);
-        let whole = written(None, history(facts.clone()).begin("default", &at).unwrap().steps);
+        let whole = written(None, history(facts.clone()).begin("default", &by(&at)).unwrap().steps);
         let first = cuts.first().copied().unwrap_or(1).min(facts.len());
-        let mut stored = written(None, history(facts[..first].to_vec()).begin("default", &at).unwrap().steps);
+        let mut stored = written(None, history(facts[..first].to_vec()).begin("default", &by(&at)).unwrap().steps);
         for cut in cuts.into_iter().chain([facts.len()]) {
             let known = stored.clone().unwrap();
-            let telling = history(facts[..cut.min(facts.len())].to_vec()).extend(&known, &at).unwrap();
+            let telling = history(facts[..cut.min(facts.len())].to_vec()).extend(&known, &by(&at)).unwrap();
             stored = written(stored, telling.steps);
         }
         prop_assert_eq!(&stored, &whole);
-        let again = history(facts).extend(&stored.unwrap(), &at).unwrap();
+        let again = history(facts).extend(&stored.unwrap(), &by(&at)).unwrap();
         prop_assert!(again.steps.is_empty());
     }
 
@@ -351,15 +364,15 @@ proptest! {
         facts in facts(), index in any::<prop::sample::Index>(),
     ) {
         let at = moment(1_000);
-        let telling = history(facts.clone()).begin("default", &at).unwrap();
+        let telling = history(facts.clone()).begin("default", &by(&at)).unwrap();
         let place = index.index(facts.len());
         // A fact that changed nothing, after the last that did, was never kept.
         let told = history(facts[..place].to_vec());
-        let kept = place == 0 || told.begin("default", &at).unwrap().steps.len() < telling.steps.len();
+        let kept = place == 0 || told.begin("default", &by(&at)).unwrap().steps.len() < telling.steps.len();
         let stored = written(None, telling.steps).unwrap();
         let mut other = facts.clone();
         other[place].team = Some("elsewhere".to_owned());
-        let outcome = history(other).extend(&stored, &at);
+        let outcome = history(other).extend(&stored, &by(&at));
         if kept {
             let refusal = outcome.unwrap_err();
             prop_assert_eq!(refusal.reason_name(), "IMPORT_CONFLICT");

@@ -2,22 +2,28 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::sync::LazyLock;
+
 use mainstay_incident::comment::{Audience, Comment, Said};
 use mainstay_incident::incident::{
     Draft, Event, HoldReason, Impact, Incident, Link, Links, Milestones, Origin, Resolution,
-    ResolutionCode, Severity, State, Urgency, Verb,
+    ResolutionCode, Severity, State, Terms, Urgency, Verb,
 };
+use mainstay_incident::policy::InForce;
 use mainstay_practice::{Moment, Record, Stamp};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use proptest::prelude::*;
 use prost::Message;
 use uuid::Uuid;
 
+static BUILT_IN: LazyLock<InForce> = LazyLock::new(InForce::default);
+
 fn moment(now_us: i64) -> Moment {
     let actor = "organizations/default/users/ada".to_owned();
     Moment {
         now_us,
         actor,
+        roles: std::sync::Arc::default(),
         id: Uuid::from_u128(7),
     }
 }
@@ -107,7 +113,7 @@ proptest! {
         draft in drafts(), verbs in prop::collection::vec(0..6_usize, 0..6), number in 1..i64::MAX,
     ) {
         let at = moment(5_000_000);
-        let (mut incident, _) = Incident::raise(draft, "default", &at).unwrap();
+        let (mut incident, _) = Incident::raise(draft, "default", &mut Terms::new(&BUILT_IN, &at)).unwrap();
         incident.set_number(number);
         for (revision, verb) in (2..).zip(verbs) {
             let at = moment(5_000_000 + revision);
@@ -116,13 +122,14 @@ proptest! {
                 summary: "x".to_owned(),
                 cause_code: Some("disk".to_owned()),
             };
+            let by = &mut Terms::new(&BUILT_IN, &at);
             let _ = match verb {
-                0 => incident.start(),
-                1 => incident.put_on_hold(HoldReason::Other, "n".to_owned(), Some(9_000_000), &at),
-                2 => incident.mitigate(None, String::new(), &at),
-                3 => incident.resolve(resolution, &at),
-                4 => incident.close(&at),
-                _ => incident.reopen("r".to_owned(), &at),
+                0 => incident.start(by),
+                1 => incident.put_on_hold(HoldReason::Other, "n".to_owned(), Some(9_000_000), by),
+                2 => incident.mitigate(None, String::new(), by),
+                3 => incident.resolve(resolution, by),
+                4 => incident.close(by),
+                _ => incident.reopen("r".to_owned(), by),
             };
             incident.stamp(Stamp { revision, update_us: at.now_us, occur_us: at.now_us });
         }
@@ -153,7 +160,12 @@ proptest! {
 
 #[test]
 fn every_event_is_a_message_of_the_contract_with_the_record_in_field_one() {
-    let (incident, _) = Incident::raise(Draft::default(), "default", &moment(1)).unwrap();
+    let (incident, _) = Incident::raise(
+        Draft::default(),
+        "default",
+        &mut Terms::new(&BUILT_IN, &moment(1)),
+    )
+    .unwrap();
     let changed = vec!["title"];
     let events = [
         Event::Created,

@@ -227,6 +227,7 @@ impl Record for Model {
             type_name,
             bytes,
             needs: None,
+            policy_version: String::new(),
         }
     }
     fn restore(snapshot: NoteSnapshot) -> Result<Self, Refusal> {

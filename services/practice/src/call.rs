@@ -1,6 +1,8 @@
 //! What a write carries beside its decision, what it may know of the moment,
 //! and what comes of it.
 
+use std::sync::Arc;
+
 use mainstay_chassis::{Deadline, Permit, Refusal};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -110,6 +112,8 @@ pub struct Moment {
     pub now_us: i64,
     /// Full name of who acts.
     pub actor: String,
+    /// The names of the roles of who acts.
+    pub roles: Arc<[String]>,
     /// An id for a record that is made.
     pub id: Uuid,
 }

@@ -40,6 +40,8 @@ pub struct Payload {
     pub bytes: Vec<u8>,
     /// The permission that a reader must hold beside `event.read`.
     pub needs: Option<&'static str>,
+    /// Version of the policy that decided; empty for the built-in one.
+    pub policy_version: String,
 }
 
 /// A kind of record. Its Model is the record; protobuf is its wire form.

@@ -175,6 +175,7 @@ impl Store {
         Moment {
             now_us: self.0.clock.now_us(),
             actor: call.permit.principal().name().to_owned(),
+            roles: call.permit.principal().roles().clone(),
             id: Uuid::now_v7(),
         }
     }

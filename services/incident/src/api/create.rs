@@ -7,7 +7,8 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use tonic::{Request, Response};
 
 use super::IncidentApi;
-use crate::incident::{Column, Draft, Event, Incident, Origin};
+use crate::incident::{Column, Draft, Event, Incident, Origin, Terms};
+use crate::policy::Policies;
 use crate::wire;
 
 impl IncidentApi {
@@ -25,7 +26,7 @@ impl IncidentApi {
             true => None,
             false => Some(self.families.lock().await),
         };
-        let raising = Raising::look(&scope, raised).await?;
+        let raising = Raising::look(&scope, raised, self.policies.clone()).await?;
         if said.validate_only {
             let (record, _) = raising.build(&self.store.moment(&call))?;
             let written = Written {
@@ -69,13 +70,18 @@ fn checked(incident: pb::Incident, cursor: String) -> pb::CreateIncidentResponse
 /// What is said of a new incident, with what was looked up for it.
 struct Raising {
     organization: String,
+    policies: Policies,
     draft: Draft,
     parent: Option<Incident>,
     twin: Option<String>,
 }
 
 impl Raising {
-    async fn look(scope: &Scope, raised: wire::Raised) -> Result<Self, Refusal> {
+    async fn look(
+        scope: &Scope,
+        raised: wire::Raised,
+        policies: Policies,
+    ) -> Result<Self, Refusal> {
         let other = async |field: &str, text: &str| -> Result<Option<Incident>, Refusal> {
             if text.is_empty() {
                 return Ok(None);
@@ -96,6 +102,7 @@ impl Raising {
         };
         Ok(Self {
             organization: scope.organization().to_owned(),
+            policies,
             draft,
             parent,
             twin,
@@ -109,7 +116,9 @@ impl Raising {
         if let Some(parent) = &self.parent {
             parent.takes_child(at.id)?;
         }
-        Incident::raise(self.draft.clone(), &self.organization, at)
+        let in_force = self.policies.at(&self.organization, at.now_us);
+        let mut by = Terms::new(&in_force, at);
+        Incident::raise(self.draft.clone(), &self.organization, &mut by)
     }
 }
 

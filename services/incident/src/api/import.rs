@@ -3,7 +3,7 @@
 
 use futures::StreamExt;
 use mainstay_chassis::Refusal;
-use mainstay_practice::{Call, Decision, Scope, name};
+use mainstay_practice::{Call, Decision, Moment, Scope, name};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
 use mainstay_proto::mainstay::incident::v1 as pb;
 use sea_orm::prelude::Uuid;
@@ -11,8 +11,8 @@ use tonic::Request;
 
 use super::IncidentApi;
 use super::create::of_origin;
-use crate::incident::Incident;
 use crate::incident::history::History;
+use crate::incident::{Incident, Terms};
 use crate::wire::{self, Imported};
 
 /// So many histories of a call are in flight.
@@ -66,9 +66,11 @@ impl IncidentApi {
         let mut stored = of_origin(scope, &history.origin).await?;
         if !write {
             let at = self.store.moment(call);
+            let in_force = self.policies.at(scope.organization(), at.now_us);
+            let by = Terms::new(&in_force, &at);
             let telling = match &stored {
-                Some(incident) => history.extend(incident, &at),
-                None => history.begin(scope.organization(), &at),
+                Some(incident) => history.extend(incident, &by),
+                None => history.begin(scope.organization(), &by),
             };
             let planned = telling.map(|telling| Imported::planned(&telling));
             return wire::imported(key, stored.as_ref(), planned);
@@ -93,10 +95,11 @@ impl IncidentApi {
     async fn begin(&self, call: &Call, history: History) -> Result<Imported, Refusal> {
         let organization = call.organization().to_owned();
         let facts = history.facts.len();
-        let build = move |at: &_| {
-            history
-                .begin(&organization, at)
-                .map(|telling| telling.steps)
+        let policies = self.policies.clone();
+        let build = move |at: &Moment| {
+            let in_force = policies.at(&organization, at.now_us);
+            let telling = history.begin(&organization, &Terms::new(&in_force, at));
+            telling.map(|telling| telling.steps)
         };
         let written = self
             .store
@@ -108,8 +111,10 @@ impl IncidentApi {
     /// Adds what is new of a history to its incident.
     async fn extend(&self, call: &Call, id: Uuid, history: History) -> Result<Imported, Refusal> {
         let (tell, came) = tokio::sync::watch::channel(Imported::default());
-        let decide = move |incident: &mut Incident, at: &_| {
-            let telling = history.extend(incident, at)?;
+        let policies = self.policies.clone();
+        let decide = move |incident: &mut Incident, at: &Moment| {
+            let in_force = policies.at(incident.organization(), at.now_us);
+            let telling = history.extend(incident, &Terms::new(&in_force, at))?;
             tell.send_replace(Imported::planned(&telling));
             Ok(match telling.steps.is_empty() {
                 true => Decision::Unchanged,

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use tonic::Request;
 
 use super::{Answer, IncidentApi};
-use crate::incident::{Column, Incident};
+use crate::incident::{Column, Incident, Terms};
 
 impl IncidentApi {
     /// Makes an incident a child of another, or of none.
@@ -30,8 +30,8 @@ impl IncidentApi {
             ),
         };
         let has_children = has_children(&scope, id).await?;
-        let decide = move |incident: &mut Incident, _: &_| {
-            incident.set_parent(parent.as_ref(), has_children)
+        let decide = move |incident: &mut Incident, by: &mut Terms<'_>| {
+            incident.set_parent(parent.as_ref(), has_children, by)
         };
         let answer = self.act(&request, decide).await;
         drop(family);

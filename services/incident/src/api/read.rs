@@ -26,8 +26,8 @@ impl IncidentApi {
         let incident = match asked.as_of {
             Some(point) => wire::snapshot(&scope.as_of::<Incident>(id, wire::as_of(point)?).await?),
             None => {
-                let now = self.store.clock().now_us();
-                wire::incident(&scope.get(id).await?, &permit, now, View::Full)
+                let viewer = self.viewer(&permit);
+                wire::incident(&scope.get(id).await?, &viewer, View::Full)
             }
         };
         Ok(pb::GetIncidentResponse {
@@ -60,10 +60,11 @@ impl IncidentApi {
         let page = wire::incidents(view)
             .page(scope.find::<Incident>(), reader, &page)
             .await?;
+        let viewer = self.viewer(&permit);
         let told = page
             .records
             .iter()
-            .map(|record| wire::incident(record, &permit, now_us, view));
+            .map(|record| wire::incident(record, &viewer, view));
         Ok(pb::ListIncidentsResponse {
             incidents: told.collect(),
             next_page_token: page.next_page_token,
@@ -93,9 +94,9 @@ impl IncidentApi {
             .await
             .map_err(Refusal::internal)?;
         let found: HashMap<Uuid, Incident> = found.into_iter().map(|one| (one.id(), one)).collect();
-        let now = self.store.clock().now_us();
+        let viewer = self.viewer(&permit);
         let told = ids.iter().map(|id| match found.get(id) {
-            Some(incident) => Ok(wire::incident(incident, &permit, now, View::Full)),
+            Some(incident) => Ok(wire::incident(incident, &viewer, View::Full)),
             None => Err(Refusal::not_found(format!(
                 "organizations/{}/{}/{id}",
                 scope.organization(),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use mainstay_practice::Decision;
 
 use super::verbs::Verdict;
-use super::{Event, Impact, Incident, Labels, Priority, Severity, Slugs, Urgency, Verb};
+use super::{Event, Impact, Incident, Labels, Severity, Slugs, Terms, Urgency, Verb};
+use crate::policy::Policy;
 
 /// A new value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +35,13 @@ pub enum Change {
 
 impl Incident {
     /// Changes fields; the priority follows impact and urgency.
-    pub fn update(&mut self, changes: Vec<Change>) -> Verdict {
+    pub fn update(&mut self, changes: Vec<Change>, by: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::Update)?;
         let mut changed: Vec<_> = changes
             .into_iter()
             .filter_map(|change| self.put(change))
             .collect();
-        changed.extend(self.prioritise());
+        changed.extend(self.prioritise(by.policy()));
         changed.sort_unstable();
         changed.dedup();
         match changed.is_empty() {
@@ -50,8 +51,8 @@ impl Incident {
     }
 
     /// Computes the priority anew; names the field when it has changed.
-    pub(super) fn prioritise(&mut self) -> Option<&'static str> {
-        let priority = Priority::of(self.impact, self.urgency);
+    pub(super) fn prioritise(&mut self, policy: &Policy) -> Option<&'static str> {
+        let priority = policy.matrix.priority(self.impact, self.urgency);
         put("priority", &mut self.priority, priority)
     }
 

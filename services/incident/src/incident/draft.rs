@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use mainstay_chassis::Refusal;
-use mainstay_practice::Moment;
 use sea_orm::prelude::Uuid;
 
 use super::{
     Event, Hold, Impact, Incident, Labels, Links, Milestones, Priority, Resolution, Severity,
-    Slugs, State, Urgency,
+    Slugs, State, Terms, Urgency,
 };
 
 /// What is said of an incident when it is raised.
@@ -80,6 +79,8 @@ pub struct Standing {
     pub occur_us: i64,
     /// Where it stands.
     pub state: State,
+    /// What comes first.
+    pub priority: Priority,
     /// Full name of who raised it here.
     pub creator: String,
     /// Why the work waits.
@@ -91,8 +92,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The standing of an incident that is raised at this moment.
-    pub fn new(organization: &str, at: &Moment) -> Self {
+    /// The standing of an incident that is raised on these terms.
+    pub fn new(draft: &Draft, organization: &str, by: &Terms<'_>) -> Self {
+        let at = by.at();
         Self {
             id: at.id,
             organization: organization.to_owned(),
@@ -101,6 +103,7 @@ impl Standing {
             create_us: at.now_us,
             occur_us: at.now_us,
             state: State::New,
+            priority: by.policy().matrix.priority(draft.impact, draft.urgency),
             creator: at.actor.clone(),
             hold: None,
             resolution: None,
@@ -111,9 +114,15 @@ impl Standing {
 
 impl Incident {
     /// Raises an incident.
-    pub fn raise(draft: Draft, organization: &str, at: &Moment) -> Result<(Self, Event), Refusal> {
-        draft.milestones.check(at.now_us, "incident.milestones.")?;
-        let incident = Self::standing(draft, Standing::new(organization, at));
+    pub fn raise(
+        draft: Draft,
+        organization: &str,
+        by: &mut Terms<'_>,
+    ) -> Result<(Self, Event), Refusal> {
+        let now_us = by.at().now_us;
+        draft.milestones.check(now_us, "incident.milestones.")?;
+        let standing = Standing::new(&draft, organization, by);
+        let incident = Self::standing(draft, standing);
         Ok((incident, Event::Created))
     }
 
@@ -140,7 +149,7 @@ impl Incident {
             description: draft.description,
             impact: draft.impact,
             urgency: draft.urgency,
-            priority: Priority::of(draft.impact, draft.urgency),
+            priority: standing.priority,
             severity: draft.severity,
             category: draft.category,
             service: draft.service,

@@ -14,10 +14,10 @@ mod trail;
 use std::collections::BTreeMap;
 
 use mainstay_chassis::{Kind, Refusal};
-use mainstay_practice::{Moment, Record, Step};
+use mainstay_practice::{Record, Step};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
 
-use super::{Draft, Event, HoldReason, Impact, Incident, Origin, Standing, State, Urgency};
+use super::{Draft, Event, HoldReason, Impact, Incident, Origin, Standing, State, Terms, Urgency};
 
 pub use trail::Trail;
 
@@ -78,8 +78,8 @@ struct Told {
 
 impl History {
     /// The whole history, as steps of an incident that does not exist yet.
-    pub fn begin(&self, organization: &str, at: &Moment) -> Result<Telling, Refusal> {
-        let told = self.tell(organization, at)?;
+    pub fn begin(&self, organization: &str, by: &Terms<'_>) -> Result<Telling, Refusal> {
+        let told = self.tell(organization, by)?;
         let idle = self.facts.len() - told.facts.len();
         Ok(Telling {
             steps: mark(told.steps, &told.trail, 0),
@@ -89,11 +89,11 @@ impl History {
 
     /// What the history adds to an incident that was imported before. A
     /// history that ends earlier than what is known adds nothing.
-    pub fn extend(&self, stored: &Incident, at: &Moment) -> Result<Telling, Refusal> {
+    pub fn extend(&self, stored: &Incident, by: &Terms<'_>) -> Result<Telling, Refusal> {
         let Some(known) = &stored.trail else {
             return Err(Refusal::exists(stored.name()));
         };
-        let told = self.tell(&stored.organization, at)?;
+        let told = self.tell(&stored.organization, by)?;
         let idle = self.facts.len() - told.facts.len();
         if let Some(step) = known.contradiction(&told.trail) {
             return Err(conflict(
@@ -111,7 +111,7 @@ impl History {
             return Err(touched(stored));
         }
         let mut incident = stored.clone();
-        let mut learn = |fact| Some((incident.learn(fact)?, incident.clone()));
+        let mut learn = |fact| Some((incident.learn(fact, by.policy())?, incident.clone()));
         let steps = self
             .facts
             .iter()
@@ -124,16 +124,16 @@ impl History {
         })
     }
 
-    fn tell(&self, organization: &str, at: &Moment) -> Result<Told, Refusal> {
-        self.check(at)?;
-        let mut incident = self.first(organization, at);
+    fn tell(&self, organization: &str, by: &Terms<'_>) -> Result<Told, Refusal> {
+        self.check(by.at().now_us)?;
+        let mut incident = self.first(organization, by);
         let mut told = Told {
             trail: Trail::begin(self, &incident),
             steps: vec![(Event::Created, incident.clone())],
             facts: vec![0],
         };
         for (index, fact) in self.facts.iter().enumerate().skip(1) {
-            if let Some(event) = incident.learn(fact) {
+            if let Some(event) = incident.learn(fact, by.policy()) {
                 told.trail.add(&incident);
                 told.steps.push((event, incident.clone()));
                 told.facts.push(index);
@@ -143,7 +143,7 @@ impl History {
     }
 
     /// The incident as its first fact says it was.
-    fn first(&self, organization: &str, at: &Moment) -> Incident {
+    fn first(&self, organization: &str, by: &Terms<'_>) -> Incident {
         let draft = Draft {
             title: self.title.clone(),
             description: self.description.clone(),
@@ -154,16 +154,17 @@ impl History {
             }),
             ..Draft::default()
         };
-        let mut incident = Incident::standing(draft, Standing::new(organization, at));
+        let standing = Standing::new(&draft, organization, by);
+        let mut incident = Incident::standing(draft, standing);
         if let Some(fact) = self.facts.first() {
             incident.create_us = fact.time_us;
             incident.occur_us = fact.time_us;
-            incident.learn(fact);
+            incident.learn(fact, by.policy());
         }
         incident
     }
 
-    fn check(&self, at: &Moment) -> Result<(), Refusal> {
+    fn check(&self, now_us: i64) -> Result<(), Refusal> {
         let refuse = |index: usize, field: &str, remedy: &str| {
             Err(Refusal::invalid(format!("facts[{index}].{field}"), remedy))
         };
@@ -175,7 +176,7 @@ impl History {
             if fact.time_us < before {
                 return refuse(index, "time", "must not be earlier than the fact before it");
             }
-            if fact.time_us > at.now_us {
+            if fact.time_us > now_us {
                 return refuse(index, "time", "must not be in the future");
             }
             match (

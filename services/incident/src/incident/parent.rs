@@ -7,12 +7,17 @@ use mainstay_proto::mainstay::error::v1::ErrorReason;
 use sea_orm::prelude::Uuid;
 
 use super::verbs::Verdict;
-use super::{Event, Incident, Verb};
+use super::{Event, Incident, Terms, Verb};
 
 impl Incident {
     /// Makes it a child of another, or of none. `has_children` says whether
     /// other incidents are part of this one.
-    pub fn set_parent(&mut self, parent: Option<&Self>, has_children: bool) -> Verdict {
+    pub fn set_parent(
+        &mut self,
+        parent: Option<&Self>,
+        has_children: bool,
+        _: &mut Terms<'_>,
+    ) -> Verdict {
         self.open_to(Verb::SetParent)?;
         let id = parent.map(|parent| parent.id);
         if self.parent == id {

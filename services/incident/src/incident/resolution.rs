@@ -1,10 +1,7 @@
-//! How an incident was resolved, and for how long that may be taken back.
+//! How an incident was resolved.
 
 use sea_orm::FromJsonQueryResult;
 use serde::{Deserialize, Serialize};
-
-/// So long after its last resolution an incident may be reopened: 30 days.
-pub const REOPEN_WINDOW_US: i64 = 30 * 24 * 60 * 60 * 1_000_000;
 
 /// The kind of resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

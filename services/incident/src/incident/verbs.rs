@@ -3,13 +3,12 @@
 
 use mainstay_chassis::clock::rfc3339;
 use mainstay_chassis::{Kind, Refusal};
-use mainstay_practice::{Decision, Moment, Record};
+use mainstay_practice::{Decision, Record};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
 
-use super::resolution::REOPEN_WINDOW_US;
 use super::{
     Event, Hold, HoldReason, Incident, LIFECYCLE, Link, Milestone, Milestones, Resolution, State,
-    Verb,
+    Terms, Verb,
 };
 
 /// What came of a verb.
@@ -17,8 +16,8 @@ pub type Verdict = Result<Decision<Event, Incident>, Refusal>;
 
 impl Incident {
     /// Begins the work.
-    pub fn start(&mut self) -> Verdict {
-        self.step(Verb::Start, String::new())
+    pub fn start(&mut self, by: &mut Terms<'_>) -> Verdict {
+        self.step(Verb::Start, String::new(), by)
     }
 
     /// Puts the work on hold, or says another reason during the hold.
@@ -27,10 +26,10 @@ impl Incident {
         reason: HoldReason,
         note: String,
         resume_us: Option<i64>,
-        at: &Moment,
+        by: &mut Terms<'_>,
     ) -> Verdict {
         self.open_to(Verb::Hold)?;
-        let now = self.now(at);
+        let now = self.now(by);
         if resume_us.is_some_and(|resume| resume <= now) {
             return Err(Refusal::invalid("resume_time", "must be in the future"));
         }
@@ -44,69 +43,80 @@ impl Incident {
         if self.hold.as_ref() == Some(&hold) {
             return Ok(Decision::Unchanged);
         }
-        let decision = self.step(Verb::Hold, note)?;
+        let decision = self.step(Verb::Hold, note, by)?;
         self.hold = Some(hold);
         Ok(decision)
     }
 
     /// Ends the hold.
-    pub fn resume(&mut self) -> Verdict {
-        self.step(Verb::Resume, String::new())
+    pub fn resume(&mut self, by: &mut Terms<'_>) -> Verdict {
+        self.step(Verb::Resume, String::new(), by)
     }
 
     /// Says that users are no longer hurt, since now or since an earlier time.
-    pub fn mitigate(&mut self, mitigate_us: Option<i64>, note: String, at: &Moment) -> Verdict {
-        let decision = self.step(Verb::Mitigate, note)?;
-        let now = self.now(at);
+    pub fn mitigate(
+        &mut self,
+        mitigate_us: Option<i64>,
+        note: String,
+        by: &mut Terms<'_>,
+    ) -> Verdict {
+        let decision = self.step(Verb::Mitigate, note, by)?;
+        let now = self.now(by);
         self.milestones.mitigate_us = Some(mitigate_us.unwrap_or(now));
         self.milestones.check(now, "")?;
         Ok(decision)
     }
 
     /// Says that service is restored.
-    pub fn resolve(&mut self, resolution: Resolution, at: &Moment) -> Verdict {
-        let decision = self.step(Verb::Resolve, String::new())?;
+    pub fn resolve(&mut self, resolution: Resolution, by: &mut Terms<'_>) -> Verdict {
+        let decision = self.step(Verb::Resolve, String::new(), by)?;
         self.resolution = Some(resolution);
-        self.milestones.resolve_us = Some(self.now(at));
+        self.milestones.resolve_us = Some(self.now(by));
         Ok(decision)
     }
 
     /// Takes the resolution back, within the window after it.
-    pub fn reopen(&mut self, reason: String, at: &Moment) -> Verdict {
+    pub fn reopen(&mut self, reason: String, by: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::Reopen)?;
-        if let Some(end) = self.reopen_window_end().filter(|end| *end < self.now(at)) {
+        let end = self.reopen_window_end(by);
+        if let Some(end) = end.filter(|end| *end < self.now(by)) {
             return Err(self.window_passed(end));
         }
-        let decision = self.step(Verb::Reopen, reason)?;
+        let decision = self.step(Verb::Reopen, reason, by)?;
         self.take_resolution_back();
         self.reopen_count = self.reopen_count.saturating_add(1);
         Ok(decision)
     }
 
     /// Confirms the resolution.
-    pub fn close(&mut self, at: &Moment) -> Verdict {
-        let decision = self.step(Verb::Close, String::new())?;
-        self.milestones.close_us = Some(self.now(at));
+    pub fn close(&mut self, by: &mut Terms<'_>) -> Verdict {
+        let decision = self.step(Verb::Close, String::new(), by)?;
+        self.milestones.close_us = Some(self.now(by));
         Ok(decision)
     }
 
     /// Says that it was none.
-    pub fn cancel(&mut self, reason: String) -> Verdict {
-        self.step(Verb::Cancel, reason)
+    pub fn cancel(&mut self, reason: String, by: &mut Terms<'_>) -> Verdict {
+        self.step(Verb::Cancel, reason, by)
     }
 
     /// Says that somebody has taken notice; the first time counts.
-    pub fn acknowledge(&mut self, at: &Moment) -> Verdict {
+    pub fn acknowledge(&mut self, by: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::Acknowledge)?;
         if self.milestones.acknowledge_us.is_some() {
             return Ok(Decision::Unchanged);
         }
-        self.milestones.acknowledge_us = Some(self.now(at));
+        self.milestones.acknowledge_us = Some(self.now(by));
         Ok(Decision::Changed(Event::Acknowledged))
     }
 
     /// Gives it to a team, a person, or both; what is not given stays.
-    pub fn assign(&mut self, team: Option<String>, assignee: Option<String>) -> Verdict {
+    pub fn assign(
+        &mut self,
+        team: Option<String>,
+        assignee: Option<String>,
+        _: &mut Terms<'_>,
+    ) -> Verdict {
         self.open_to(Verb::Assign)?;
         let team = team.or_else(|| self.team.clone());
         let assignee = assignee.or_else(|| self.assignee.clone());
@@ -116,7 +126,7 @@ impl Incident {
     }
 
     /// Takes it from the person who has it; the team stays.
-    pub fn unassign(&mut self) -> Verdict {
+    pub fn unassign(&mut self, _: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::Unassign)?;
         let team = self.team.clone();
         Ok(self
@@ -128,14 +138,14 @@ impl Incident {
     pub fn correct_milestones(
         &mut self,
         corrections: &[(Milestone, Option<i64>)],
-        at: &Moment,
+        by: &mut Terms<'_>,
     ) -> Verdict {
         self.open_to(Verb::UpdateMilestones)?;
         let previous = self.milestones.clone();
         for (milestone, us) in corrections {
             self.milestones.set(*milestone, *us);
         }
-        self.milestones.check(self.now(at), "milestones.")?;
+        self.milestones.check(self.now(by), "milestones.")?;
         let changed = Milestones::changed(&previous, &self.milestones);
         if changed.is_empty() {
             return Ok(Decision::Unchanged);
@@ -147,7 +157,7 @@ impl Incident {
     }
 
     /// Adds a link, or changes the title of the one with its URI.
-    pub fn link(&mut self, link: Link) -> Verdict {
+    pub fn link(&mut self, link: Link, _: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::Link)?;
         let uri = link.uri.clone();
         match self.links.add(link)? {
@@ -160,7 +170,7 @@ impl Incident {
     }
 
     /// Removes the link with the URI.
-    pub fn unlink(&mut self, uri: String) -> Verdict {
+    pub fn unlink(&mut self, uri: String, _: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::Unlink)?;
         match self.links.remove(&uri) {
             true => Ok(Decision::Changed(Event::Linked { uri, removed: true })),
@@ -168,9 +178,10 @@ impl Incident {
         }
     }
 
-    /// Whether the verb is open, at an instant.
-    pub fn is_open_to(&self, verb: Verb, now_us: i64) -> bool {
-        let passed = || self.reopen_window_end().is_some_and(|end| end < now_us);
+    /// Whether the verb is open on these terms.
+    pub fn is_open_to(&self, verb: Verb, by: &Terms<'_>) -> bool {
+        let end = || self.reopen_window_end(by);
+        let passed = || end().is_some_and(|end| end < by.at().now_us);
         LIFECYCLE.next(self.state, verb).is_ok() && !(verb == Verb::Reopen && passed())
     }
 
@@ -181,7 +192,7 @@ impl Incident {
     }
 
     /// Takes the step that the lifecycle says.
-    fn step(&mut self, verb: Verb, reason: String) -> Verdict {
+    fn step(&mut self, verb: Verb, reason: String, _: &mut Terms<'_>) -> Verdict {
         let previous = self.state;
         self.state = self.open_to(verb)?;
         if self.state != State::OnHold {
@@ -217,14 +228,15 @@ impl Incident {
     }
 
     /// The moment's time, never earlier than the newest change.
-    fn now(&self, at: &Moment) -> i64 {
-        at.now_us.max(self.occur_us)
+    fn now(&self, by: &Terms<'_>) -> i64 {
+        by.at().now_us.max(self.occur_us)
     }
 
-    fn reopen_window_end(&self) -> Option<i64> {
+    fn reopen_window_end(&self, by: &Terms<'_>) -> Option<i64> {
+        let window_us = by.policy().reopen_window_us;
         self.milestones
             .resolve_us
-            .map(|resolve| resolve.saturating_add(REOPEN_WINDOW_US))
+            .map(|resolve| resolve.saturating_add(window_us))
     }
 
     fn window_passed(&self, end: i64) -> Refusal {

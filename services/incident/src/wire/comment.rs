@@ -70,6 +70,7 @@ impl Record for Comment {
                 }
                 .encode_to_vec(),
                 needs: self.audience().needs(),
+                policy_version: String::new(),
             },
         }
     }

@@ -117,5 +117,6 @@ fn told(type_name: &'static str, message: &impl Message) -> Payload {
         type_name,
         bytes: message.encode_to_vec(),
         needs: None,
+        policy_version: String::new(),
     }
 }

@@ -1,12 +1,11 @@
 //! What all requests for a verb have in common, and their replies.
 
-use mainstay_chassis::Permit;
 use mainstay_practice::Written;
 use mainstay_proto::mainstay::incident::v1 as pb;
 use tonic::Response;
 use tonic::metadata::MetadataValue;
 
-use super::{View, incident};
+use super::{View, Viewer, incident};
 use crate::incident::Incident;
 
 /// A request to do something with one incident.
@@ -100,11 +99,10 @@ impl Addressed for pb::UpdateIncidentRequest {
 /// The reply to a write, as its caller may see it; a repeat says so.
 pub(crate) fn reply<T>(
     written: &Written<Incident>,
-    permit: &Permit,
-    now_us: i64,
+    viewer: &Viewer,
     build: impl FnOnce(pb::Incident, String) -> T,
 ) -> Response<T> {
-    let told = incident(&written.record, permit, now_us, View::Full);
+    let told = incident(&written.record, viewer, View::Full);
     answer(build(told, written.cursor.clone()), written.replayed)
 }
 

@@ -69,6 +69,7 @@ impl Record for Model {
             type_name: "ticket",
             bytes: Vec::new(),
             needs: None,
+            policy_version: String::new(),
         }
     }
     fn restore((): ()) -> Result<Self, Refusal> {

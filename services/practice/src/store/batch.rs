@@ -136,6 +136,7 @@ impl<'a> Batch<'a> {
         Moment {
             now_us: self.ends.recorded_us,
             actor: call.permit.principal().name().to_owned(),
+            roles: call.permit.principal().roles().clone(),
             id: Uuid::now_v7(),
         }
     }
@@ -230,6 +231,7 @@ impl<'a> Batch<'a> {
             }),
             correlation_id: call.correlation_id.clone(),
             traceparent: call.traceparent.clone(),
+            policy_version: payload.policy_version.clone(),
             imported: call.imported,
             data: Some(prost_types::Any {
                 type_url: format!("type.googleapis.com/{}", payload.type_name),

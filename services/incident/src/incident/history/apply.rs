@@ -2,11 +2,12 @@
 
 use crate::incident::history::Fact;
 use crate::incident::{Change, Event, Hold, Incident, Resolution, ResolutionCode, State};
+use crate::policy::Policy;
 
 impl Incident {
     /// Takes a fact over; the event, when it changes anything.
-    pub(super) fn learn(&mut self, fact: &Fact) -> Option<Event> {
-        let mut changed = self.learn_fields(fact);
+    pub(super) fn learn(&mut self, fact: &Fact, policy: &Policy) -> Option<Event> {
+        let mut changed = self.learn_fields(fact, policy);
         let given = self.learn_assignment(fact);
         let previous = self.state;
         let event = match (self.learn_state(fact), given, changed.is_empty()) {
@@ -30,7 +31,7 @@ impl Incident {
         Some(event)
     }
 
-    fn learn_fields(&mut self, fact: &Fact) -> Vec<&'static str> {
+    fn learn_fields(&mut self, fact: &Fact, policy: &Policy) -> Vec<&'static str> {
         let changes = [
             fact.impact.map(Change::Impact),
             fact.urgency.map(Change::Urgency),
@@ -40,7 +41,7 @@ impl Incident {
         ];
         let changes = changes.into_iter().flatten();
         let mut changed: Vec<_> = changes.filter_map(|change| self.put(change)).collect();
-        changed.extend(self.prioritise());
+        changed.extend(self.prioritise(policy));
         changed
     }
 
