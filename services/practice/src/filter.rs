@@ -20,7 +20,10 @@ use mainstay_chassis::Refusal;
 use sea_orm::{ColumnTrait, Condition};
 
 pub(crate) use clause::{Clause, Leaf, col};
+pub(crate) use fault::Fault;
 pub use field::{Field, FieldKind};
+pub(crate) use parser::tree;
+pub(crate) use time::{duration, timestamp};
 
 /// What a filter is read against.
 #[derive(Clone, Copy, Debug)]

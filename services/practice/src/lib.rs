@@ -2,6 +2,7 @@
 //! filters, lifecycle. Knows sea-orm; knows no practice.
 
 pub mod call;
+pub mod condition;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod cursor;

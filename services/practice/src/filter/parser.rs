@@ -6,7 +6,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock};
 
-use cel::parser::ParseErrors;
+use cel::common::ast::SourceInfo;
+use cel::parser::{Expression, ParseErrors};
 use moka::sync::Cache;
 use tokio::sync::oneshot;
 
@@ -91,15 +92,36 @@ fn guard(text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Parses; a panic of the parser is an error of the text.
+/// The syntax tree of a text, read on a thread of its own: for what is read
+/// seldom and kept.
+pub(crate) fn tree(text: &str) -> Result<Expression, Fault> {
+    guard(text)?;
+    let text = text.to_owned();
+    let work = move || guarded(&text, |expression, _| Ok(expression));
+    let thread = std::thread::Builder::new().name("condition-parser".into());
+    let parsed = thread.stack_size(STACK).spawn(work);
+    let parsed = parsed.map_err(|_| Fault::Away)?.join();
+    parsed.map_err(|_| Fault::Away)?
+}
+
 fn parse(text: &str) -> Parsed {
+    guarded(text, |expression, source| {
+        shape(text, &source, &expression).map(Arc::new)
+    })
+}
+
+/// Parses; a panic of the parser is an error of the text.
+fn guarded<T>(
+    text: &str,
+    take: impl FnOnce(Expression, SourceInfo) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     let work = AssertUnwindSafe(|| {
         let environment = cel::Env::default().with_optional_support(false);
         let parser = environment.parser().max_recursion_depth(RECURSION);
         let (expression, source) = parser
             .parse_with_source_info(text)
             .map_err(|errors| syntax(text, &errors))?;
-        shape(text, &source, &expression).map(Arc::new)
+        take(expression, source)
     });
     let unreadable = |_| Err(Fault::at(&Spot::default(), "it cannot be read as CEL"));
     std::panic::catch_unwind(work).unwrap_or_else(unreadable)
