@@ -1,5 +1,5 @@
 //! How a record lives: store, log, stream, follow, idempotency, pages,
-//! filters, lifecycle. Knows sea-orm; knows no practice.
+//! filters, lifecycle, policy. Knows sea-orm; knows no practice.
 
 pub mod call;
 pub mod condition;
@@ -13,6 +13,7 @@ pub mod log;
 mod migrations;
 pub mod name;
 pub mod page;
+pub mod policy;
 pub mod practice_service;
 pub mod record;
 pub mod scope;
@@ -27,6 +28,7 @@ pub use filter::{Field, FieldKind};
 pub use follow::{Effects, Follower};
 pub use lifecycle::{Lifecycle, Rule, Word};
 pub use page::{Collection, Key, Order, Page, PageRequest, Reader};
+pub use policy::{Finding, InForce, PolicyApi, PolicyBook, PolicyDocument};
 pub use practice_service::{Portrait, PracticeApi};
 pub use record::{Fixed, Payload, Record, Stamp};
 pub use scope::{AsOf, Scope};

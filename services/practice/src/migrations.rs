@@ -7,6 +7,7 @@ mod m0002_heads;
 mod m0003_idempotency;
 mod m0004_consumer_cursor;
 mod m0005_record_label;
+mod m0006_policy_version;
 
 /// Brings the kernel's tables up to date.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_idempotency::Migration),
             Box::new(m0004_consumer_cursor::Migration),
             Box::new(m0005_record_label::Migration),
+            Box::new(m0006_policy_version::Migration),
         ]
     }
 

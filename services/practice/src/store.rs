@@ -210,6 +210,14 @@ impl Store {
         &self.0.reader
     }
 
+    /// Why what the store holds cannot be used.
+    pub(crate) fn unusable(&self, cause: &Refusal) -> StoreError {
+        StoreError {
+            service: self.0.log.service(),
+            cause: cause.to_string(),
+        }
+    }
+
     /// The log.
     pub fn log(&self) -> &Log {
         &self.0.log
