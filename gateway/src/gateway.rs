@@ -9,6 +9,7 @@ use mainstay_practice::{EventApi, Store, StoreError, StoreSettings, follow};
 use mainstay_proto::mainstay::access::v1::access_service_server::AccessServiceServer;
 use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
 use mainstay_proto::mainstay::metrics::v1::metric_service_server::MetricServiceServer;
+use mainstay_proto::mainstay::policy::v1::policy_service_server::PolicyServiceServer;
 use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -19,16 +20,18 @@ use crate::front::{Front, Limits};
 use crate::merge::MergedEvents;
 use crate::metrics::{MetricApi, Metrics};
 use crate::migrations::Migrator;
+use crate::policies::Policies;
 use crate::practices::Practices;
 
 /// The gateway's name among the services.
 pub const NAME: &str = "gateway";
 
 /// The packages that the gateway serves itself, or merges from its peers.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "mainstay.access.v1",
     "mainstay.event.v1",
     "mainstay.metrics.v1",
+    "mainstay.policy.v1",
     "mainstay.practice.v1",
     "grpc.health.v1",
     "grpc.reflection.v1",
@@ -173,17 +176,18 @@ impl Parts<'_> {
     ) -> Result<Routes, tonic_reflection::server::Error> {
         let own_log = Routes::new(EventServiceServer::new(EventApi::new(self.store.clone())));
         let own_log = (NAME, Peer::new(own_log, methods.clone()));
-        let logs = neighbours
-            .iter()
-            .map(|neighbour| (neighbour.name, neighbour.peer.clone()));
+        let named = |neighbour: &Neighbour| (neighbour.name, neighbour.peer.clone());
+        let logs = neighbours.iter().map(named);
         let events = MergedEvents::new(logs.chain([own_log]));
         let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
+        let policies = Policies::new(neighbours.iter().map(named));
         let practices = Practices::new(peers, self.access.keyring().roles().clone());
         let access = AccessApi::new(self.access.clone());
         let metrics = MetricApi::new(self.metrics);
         let routes = Routes::new(limited!(AccessServiceServer::new(access)))
             .add_service(limited!(EventServiceServer::new(events)))
             .add_service(limited!(MetricServiceServer::new(metrics)))
+            .add_service(limited!(PolicyServiceServer::new(policies)))
             .add_service(limited!(PracticeServiceServer::new(practices)))
             .add_service(self.health.server());
         match reflected {

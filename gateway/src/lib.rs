@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod merge;
 pub mod metrics;
 pub mod migrations;
+pub mod policies;
 pub mod practices;
 
 pub use gateway::{Gateway, GatewayError, GatewaySettings, Neighbour};

@@ -19,11 +19,18 @@ use tonic::Status;
 
 /// What a client cannot bring about at will: where it is met instead, by the
 /// test that asserts it.
-const ELSEWHERE: [(&str, &str, &str); 1] = [(
-    "INTERNAL",
-    "services/practice/examples/note/tests.rs",
-    "a_panicking_rule_refuses_only_its_own_call",
-)];
+const ELSEWHERE: [(&str, &str, &str); 2] = [
+    (
+        "INTERNAL",
+        "services/practice/examples/note/tests.rs",
+        "a_panicking_rule_refuses_only_its_own_call",
+    ),
+    (
+        "POLICY_INVALID",
+        "services/practice/examples/note/policy.rs",
+        "a_document_that_fails_its_checks_is_refused_with_the_place",
+    ),
+];
 
 /// A suite, and the clients that provoke it.
 struct World {
@@ -180,7 +187,8 @@ fn asserts(path: &str, test: &str, reason: &str) -> Result<bool> {
         return Ok(false);
     };
     let body = rest.split("\n}\n").next().unwrap_or_default();
+    let variant = reason.replace('_', "");
     Ok(body
         .to_uppercase()
-        .contains(&format!("ERRORREASON::{reason}")))
+        .contains(&format!("ERRORREASON::{variant}")))
 }

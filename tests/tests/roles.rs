@@ -31,6 +31,7 @@ fn may(role: &str, permission: &str) -> bool {
         "event.read",
         "incident.read",
         "metric.read",
+        "policy.read",
         "practice.read",
     ];
     match role {

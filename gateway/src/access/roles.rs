@@ -58,7 +58,7 @@ const BEYOND_METHODS: [&str; 1] = ["incident.read_internal"];
 
 /// The packages of the suite itself; every other first word of a permission
 /// is a practice.
-const SHARED: [&str; 4] = ["access", "event", "metric", "practice"];
+const SHARED: [&str; 5] = ["access", "event", "metric", "policy", "practice"];
 
 /// Which role holds which permissions.
 #[derive(Clone, Debug)]
@@ -131,6 +131,7 @@ mod tests {
                 "event.read",
                 "incident.read",
                 "metric.read",
+                "policy.read",
                 "practice.read"
             ]
         );
@@ -143,6 +144,7 @@ mod tests {
             "incident.import",
             "incident.read",
             "metric.read",
+            "policy.read",
             "practice.read",
         ];
         assert_eq!(of(Role::Importer), expected);
@@ -155,7 +157,14 @@ mod tests {
             roles().permissions(Role::Administrator),
         );
         let missing: Vec<_> = all.difference(&agent).cloned().collect();
-        assert_eq!(missing, ["access.manage", "access.read", "incident.import"]);
+        let reserved = [
+            "access.manage",
+            "access.read",
+            "incident.import",
+            "policy.activate",
+            "policy.write",
+        ];
+        assert_eq!(missing, reserved);
         assert!(agent.contains("incident.read_internal"));
     }
 

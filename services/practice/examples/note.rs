@@ -1,9 +1,13 @@
 //! A whole practice against the kernel, small: a note that is written, edited
-//! and archived, the wire form of it, a table, and a follower that counts. It
-//! is the kernel's documentation, and keeps it from learning about incidents.
+//! and archived, the wire form of it, a table, and a follower that counts; what
+//! a team may adapt about notes is in `note/policy.rs`. It is the kernel's
+//! documentation, and keeps it from learning about incidents.
 //!
 //! `cargo run -p mainstay-practice --example note` plays it through;
 //! `cargo test -p mainstay-practice --example note` tests it.
+
+#[path = "note/policy.rs"]
+pub mod policy;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -330,14 +334,8 @@ pub async fn write(
     text: &'static str,
 ) -> Result<mainstay_practice::Written<Model>, Refusal> {
     let organization = call.organization().to_owned();
-    store
-        .create(call, move |moment| {
-            Ok((
-                Model::write(&organization, text, moment),
-                Happening::Written,
-            ))
-        })
-        .await
+    let build = move |at: &Moment| Ok((Model::write(&organization, text, at), Happening::Written));
+    store.create(call, build).await
 }
 
 /// Counts the events of a log, each once, over restarts.

@@ -70,7 +70,10 @@ impl<P: PolicyDocument> PolicyApi<P> {
     fn lint(&self, permit: &Permit, document: &Any) -> pb::LintPolicyResponse {
         let standing = self.book.standing(permit.organization(), self.now_us());
         let (findings, changes) = match check::<P>(document) {
-            Ok(checked) => (Vec::new(), diff::changes(&standing.document, &checked.document)),
+            Ok(checked) => (
+                Vec::new(),
+                diff::changes(&standing.document, &checked.document),
+            ),
             Err(findings) => (findings, diff::changes(&standing.document, document)),
         };
         pb::LintPolicyResponse {
@@ -139,9 +142,13 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         &self,
         request: Request<pb::GetPolicyVersionRequest>,
     ) -> Answer<pb::GetPolicyVersionResponse> {
-        let version = self.named(&permit(&request)?, &request.get_ref().name).await?;
+        let version = self
+            .named(&permit(&request)?, &request.get_ref().name)
+            .await?;
         let policy_version = Some(version.snapshot());
-        Ok(Response::new(pb::GetPolicyVersionResponse { policy_version }))
+        Ok(Response::new(pb::GetPolicyVersionResponse {
+            policy_version,
+        }))
     }
 
     async fn list_policy_versions(
@@ -149,7 +156,9 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         request: Request<pb::ListPolicyVersionsRequest>,
     ) -> Answer<pb::ListPolicyVersionsResponse> {
         let permit = permit(&request)?;
-        Ok(Response::new(self.page(&permit, request.into_inner()).await?))
+        Ok(Response::new(
+            self.page(&permit, request.into_inner()).await?,
+        ))
     }
 
     async fn lint_policy(
@@ -176,7 +185,10 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         let change = Change::new(checked.document, &said.note, &asked.etag);
         let (version, cursor, replayed) = self.write(call, change).await?;
         let policy_version = Some(version);
-        let reply = pb::CreatePolicyVersionResponse { policy_version, cursor };
+        let reply = pb::CreatePolicyVersionResponse {
+            policy_version,
+            cursor,
+        };
         Ok(answer(reply, replayed))
     }
 
@@ -190,7 +202,10 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         let activate_us = instant("activate_time", asked.activate_time.as_ref())?;
         let (version, cursor, replayed) = self.activate(call, version.id(), activate_us).await?;
         let policy_version = Some(version);
-        let reply = pb::ActivatePolicyVersionResponse { policy_version, cursor };
+        let reply = pb::ActivatePolicyVersionResponse {
+            policy_version,
+            cursor,
+        };
         Ok(answer(reply, replayed))
     }
 
@@ -202,8 +217,8 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         let call = Call::of(&request, "", &asked.request_id)?;
         let policy = Place::read::<P>("name", &asked.name, &call.permit)?.whole()?;
         let document = given("document", asked.document.as_ref())?;
-        let checked = check::<P>(document)
-            .map_err(|findings| refused(policy, "document", findings))?;
+        let checked =
+            check::<P>(document).map_err(|findings| refused(policy, "document", findings))?;
         let activate_us = instant("activate_time", asked.activate_time.as_ref())?;
         let change = Change::new(checked.document, &asked.note, &asked.etag).active(activate_us);
         let (reply, replayed) = self.apply(call, change).await?;

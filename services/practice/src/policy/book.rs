@@ -13,6 +13,7 @@ use mainstay_chassis::Refusal;
 use mainstay_chassis::principal::ALL_ORGANIZATIONS;
 use mainstay_proto::mainstay::policy::v1 as pb;
 use prost_types::Any;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::document::{built_in, check};
 use super::version::{Entity, Version};
@@ -35,6 +36,7 @@ struct Inner<P> {
     built_in: Arc<InForce<P>>,
     document: Any,
     shelves: RwLock<BTreeMap<String, Shelf<P>>>,
+    writing: Mutex<()>,
 }
 
 /// The policy of one organization.
@@ -87,7 +89,9 @@ impl<P: PolicyDocument> PolicyBook<P> {
             store.each::<Entity>(|version| book.take(version)).await?;
             Ok(from)
         };
-        let from = opened.await.map_err(|refusal: Refusal| store.unusable(&refusal))?;
+        let from = opened
+            .await
+            .map_err(|refusal: Refusal| store.unusable(&refusal))?;
         let (followed, log, drain) = (book.clone(), store.log().clone(), store.drain().clone());
         tokio::spawn(async move {
             tokio::select! {
@@ -111,12 +115,16 @@ impl<P: PolicyDocument> PolicyBook<P> {
             built_in,
             document: checked.document,
             shelves: RwLock::default(),
+            writing: Mutex::default(),
         })))
     }
 
     /// The policy in force in an organization at an instant.
     pub fn at(&self, organization: &str, at_us: i64) -> Arc<InForce<P>> {
-        let kept = self.read(|shelf| shelf.at(at_us).map(|(kept, _)| kept.policy.clone()), organization);
+        let kept = self.read(
+            |shelf| shelf.at(at_us).map(|(kept, _)| kept.policy.clone()),
+            organization,
+        );
         kept.unwrap_or_else(|| self.0.built_in.clone())
     }
 
@@ -168,8 +176,11 @@ impl<P: PolicyDocument> PolicyBook<P> {
 
     /// The number of an organization's newest version; 0 when it has none.
     pub(crate) fn newest(&self, organization: &str) -> i64 {
-        self.read(|shelf| shelf.versions.keys().next_back().copied(), organization)
-            .unwrap_or(0)
+        self.read(
+            |shelf| shelf.versions.keys().next_back().copied(),
+            organization,
+        )
+        .unwrap_or(0)
     }
 
     /// The etag of an organization's policy.
@@ -186,14 +197,22 @@ impl<P: PolicyDocument> PolicyBook<P> {
         }
         let checked = check::<P>(&version.document()).map_err(|findings| {
             let name = version.name();
-            Refusal::internal(format!("{name} is not understood by this release: {findings:?}"))
+            Refusal::internal(format!(
+                "{name} is not understood by this release: {findings:?}"
+            ))
         })?;
         let policy = Arc::new(InForce {
             version: version.name(),
             policy: checked.policy,
         });
-        let mut shelves = self.0.shelves.write().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.entry(version.organization().to_owned()).or_default();
+        let mut shelves = self
+            .0
+            .shelves
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let shelf = shelves
+            .entry(version.organization().to_owned())
+            .or_default();
         shelf.take(Kept {
             record: Arc::new(version),
             policy,
@@ -201,8 +220,18 @@ impl<P: PolicyDocument> PolicyBook<P> {
         Ok(())
     }
 
+    /// Holds back the other writers of this process, which would only lose the
+    /// next number to one another.
+    pub(crate) async fn writing(&self) -> MutexGuard<'_, ()> {
+        self.0.writing.lock().await
+    }
+
     fn read<T>(&self, find: impl FnOnce(&Shelf<P>) -> Option<T>, organization: &str) -> Option<T> {
-        let shelves = self.0.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        let shelves = self
+            .0
+            .shelves
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         shelves.get(organization).and_then(find)
     }
 
@@ -226,7 +255,11 @@ impl<P: PolicyDocument> PolicyBook<P> {
     async fn catch_up(&self, log: &Log, mut position: Position) -> Result<Position, Refusal> {
         loop {
             let page = log.after(ALL_ORGANIZATIONS, position).await?;
-            for entry in page.entries.iter().filter(|entry| entry.event_type.starts_with(EVENTS)) {
+            for entry in page
+                .entries
+                .iter()
+                .filter(|entry| entry.event_type.starts_with(EVENTS))
+            {
                 self.take(restored::<Version>(entry)?)?;
             }
             position = page.position;
@@ -240,7 +273,9 @@ impl<P: PolicyDocument> PolicyBook<P> {
 impl<P> Shelf<P> {
     /// The version in force at an instant, and since when.
     fn at(&self, at_us: i64) -> Option<(&Kept<P>, i64)> {
-        let past = self.schedule.partition_point(|(activate_us, ..)| *activate_us <= at_us);
+        let past = self
+            .schedule
+            .partition_point(|(activate_us, ..)| *activate_us <= at_us);
         let (activate_us, _, number) = self.schedule.get(past.checked_sub(1)?)?;
         Some((self.versions.get(number)?, *activate_us))
     }
@@ -258,7 +293,12 @@ impl<P> Shelf<P> {
     }
 
     fn etag(&self) -> String {
-        etag(self.versions.values().map(|kept| kept.record.revision()).sum())
+        etag(
+            self.versions
+                .values()
+                .map(|kept| kept.record.revision())
+                .sum(),
+        )
     }
 
     fn take(&mut self, kept: Kept<P>) {

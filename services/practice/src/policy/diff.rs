@@ -58,7 +58,12 @@ fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<Change>)
     }
 }
 
-fn objects(path: &str, old: &Map<String, Value>, new: &Map<String, Value>, found: &mut Vec<Change>) {
+fn objects(
+    path: &str,
+    old: &Map<String, Value>,
+    new: &Map<String, Value>,
+    found: &mut Vec<Change>,
+) {
     let place = |key: &str| match path {
         "" => key.to_owned(),
         path => format!("{path}.{key}"),
@@ -92,7 +97,9 @@ fn entries(path: &str, old: &[(&str, &Value)], new: &[(&str, &Value)], found: &m
     let place = |word: &str| format!("{path}[{word}]");
     let of = |list: &[(&str, &Value)], word: &str| {
         let mut entries = list.iter();
-        entries.find(|(other, _)| *other == word).map(|(_, entry)| (*entry).clone())
+        entries
+            .find(|(other, _)| *other == word)
+            .map(|(_, entry)| (*entry).clone())
     };
     for (word, before) in old {
         match of(new, word) {
@@ -161,8 +168,16 @@ mod tests {
         assert_eq!(
             found(before, after),
             [
-                ("verbs[close].guard".to_owned(), Some(json!("a")), Some(json!("b"))),
-                ("verbs[hold]".to_owned(), None, Some(json!({"verb": "hold"}))),
+                (
+                    "verbs[close].guard".to_owned(),
+                    Some(json!("a")),
+                    Some(json!("b"))
+                ),
+                (
+                    "verbs[hold]".to_owned(),
+                    None,
+                    Some(json!({"verb": "hold"}))
+                ),
             ]
         );
     }
@@ -173,7 +188,11 @@ mod tests {
         let after = json!([{"name": "b"}, {"name": "a"}]);
         assert_eq!(
             found(before, after),
-            [("[]".to_owned(), Some(json!(["a", "b"])), Some(json!(["b", "a"])))]
+            [(
+                "[]".to_owned(),
+                Some(json!(["a", "b"])),
+                Some(json!(["b", "a"]))
+            )]
         );
     }
 }

@@ -43,7 +43,10 @@ pub(crate) fn check<P: PolicyDocument>(document: &Any) -> Result<Checked<P>, Vec
         return Err(vec![Finding::at("", text)]);
     }
     if document.value.len() > LARGEST {
-        return Err(vec![Finding::at("", format!("must have at most {LARGEST} bytes"))]);
+        return Err(vec![Finding::at(
+            "",
+            format!("must have at most {LARGEST} bytes"),
+        )]);
     }
     let wire = P::Wire::decode(document.value.as_slice())
         .map_err(|error| vec![Finding::at("", format!("cannot be decoded: {error}"))])?;

@@ -125,8 +125,15 @@ impl Model {
             return Err(Refusal::invalid("activate_time", remedy));
         }
         if self.activations.0.len() >= MOST {
-            let text = format!("{} was activated {MOST} times: write a new version", self.name());
-            return Err(Refusal::new(Kind::Precondition, ErrorReason::PolicyInvalid, text));
+            let text = format!(
+                "{} was activated {MOST} times: write a new version",
+                self.name()
+            );
+            return Err(Refusal::new(
+                Kind::Precondition,
+                ErrorReason::PolicyInvalid,
+                text,
+            ));
         }
         self.activations.0.push(Activation {
             activate_us,
@@ -169,7 +176,12 @@ impl Model {
             note: self.note.clone(),
             creator: actor(&self.creator),
             create_time: Some(timestamp(self.create_us)),
-            activations: self.activations.0.iter().map(|said| self.told(said)).collect(),
+            activations: self
+                .activations
+                .0
+                .iter()
+                .map(|said| self.told(said))
+                .collect(),
             etag: self.etag(),
             revision: self.revision,
         }
@@ -197,8 +209,11 @@ impl Model {
                 record_us: micros(said.record_time.as_ref()?)?,
             })
         };
-        let activations: Vec<Activation> =
-            snapshot.activations.iter().map(said).collect::<Option<_>>()?;
+        let activations: Vec<Activation> = snapshot
+            .activations
+            .iter()
+            .map(said)
+            .collect::<Option<_>>()?;
         let changed_us = activations.last().map_or(create_us, |said| said.record_us);
         Some(Self {
             id: Uuid::parse_str(&snapshot.uid).ok()?,
@@ -260,7 +275,10 @@ impl Record for Model {
 
     fn name(&self) -> String {
         let (organization, practice) = (&self.organization, &self.practice);
-        format!("organizations/{organization}/policies/{practice}/versions/{}", self.number)
+        format!(
+            "organizations/{organization}/policies/{practice}/versions/{}",
+            self.number
+        )
     }
 
     fn publish(&self, event: &Happened) -> Payload {
@@ -353,10 +371,18 @@ mod tests {
     fn a_version_comes_into_force_now_or_later_but_never_in_the_past() {
         let mut version = version();
         let refusal = version.activate(Some(19), &moment(20)).unwrap_err();
-        assert!(refusal.message().starts_with("activate_time must not be in the past"));
+        assert!(
+            refusal
+                .message()
+                .starts_with("activate_time must not be in the past")
+        );
         version.activate(None, &moment(20)).unwrap();
         version.activate(Some(50), &moment(30)).unwrap();
-        let times: Vec<i64> = version.activations().iter().map(|said| said.activate_us).collect();
+        let times: Vec<i64> = version
+            .activations()
+            .iter()
+            .map(|said| said.activate_us)
+            .collect();
         assert_eq!(times, [20, 50]);
     }
 }

@@ -95,6 +95,7 @@ impl<P: PolicyDocument> PolicyApi<P> {
 
     /// Writes a version under the next number.
     pub(super) async fn write(&self, call: Call, change: Change) -> Result<Told, Refusal> {
+        let _alone = self.book.writing().await;
         for _ in 0..TRIES {
             let organization = call.organization().to_owned();
             let draft = Draft {
@@ -109,7 +110,11 @@ impl<P: PolicyDocument> PolicyApi<P> {
                 fresh(&book, &draft.organization, &etag)?;
                 steps(&draft, active, at)
             };
-            match self.store.create_history::<Version>(call.clone(), build).await {
+            match self
+                .store
+                .create_history::<Version>(call.clone(), build)
+                .await
+            {
                 Err(lost) if lost.reason() == ErrorReason::ResourceExists => {
                     self.refresh(&call).await?;
                 }
@@ -154,7 +159,9 @@ impl<P: PolicyDocument> PolicyApi<P> {
             .order_by_asc(Column::Number);
         let newer = newer.all(scope.connection()).await;
         let newer = newer.map_err(crate::scope::away)?;
-        newer.into_iter().try_for_each(|version| self.book.take(version))
+        newer
+            .into_iter()
+            .try_for_each(|version| self.book.take(version))
     }
 }
 
