@@ -301,6 +301,7 @@ impl Record for Model {
             type_name,
             bytes,
             needs: Some(NEEDS),
+            policy_version: String::new(),
         }
     }
 
@@ -335,6 +336,7 @@ mod tests {
             now_us,
             actor: "organizations/default/users/ada".to_owned(),
             id: Uuid::now_v7(),
+            roles: std::sync::Arc::default(),
         }
     }
 
