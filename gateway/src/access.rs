@@ -76,6 +76,7 @@ impl Access {
             correlation_id: String::new(),
             traceparent: String::new(),
             imported: false,
+            cause: None,
         };
         self.create(call, draft, secret.clone()).await.map(drop)
     }

@@ -324,6 +324,7 @@ pub fn call(permit: Permit) -> Call {
         correlation_id: String::new(),
         traceparent: String::new(),
         imported: false,
+        cause: None,
     }
 }
 

@@ -27,6 +27,19 @@ pub struct Call {
     pub traceparent: String,
     /// Whether it is imported history.
     pub imported: bool,
+    /// The event that led to it; none when a caller did.
+    pub cause: Option<Cause>,
+}
+
+/// The event that led to a write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// Its id.
+    pub event_id: String,
+    /// How many events led to it.
+    pub hops: i32,
+    /// The rules that led to it, and last the one that it has set off.
+    pub rules: Vec<String>,
 }
 
 /// The request id and the digest of the request that it was first used for.
@@ -69,6 +82,7 @@ impl Call {
             correlation_id: text("x-correlation-id"),
             traceparent: text("traceparent"),
             imported: false,
+            cause: None,
         })
     }
 

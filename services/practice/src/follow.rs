@@ -16,15 +16,15 @@ use mainstay_proto::LoggedEvent;
 use mainstay_proto::mainstay::event::v1 as pb;
 use pb::event_service_client::EventServiceClient;
 use pb::watch_events_response::Content;
+use sea_orm::sea_query::Value;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::client::GrpcService;
 
-use crate::log::Entry;
+use crate::Store;
 use crate::store::{Batch, Fault, Operation, Row, Shape, Shelves, row_of};
 use crate::tables::consumer_cursor;
-use crate::{RequestKey, Store};
 
 /// The first pause after a failure; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -212,56 +212,59 @@ struct Apply {
     answer: oneshot::Sender<Result<(), Refusal>>,
 }
 
-impl Operation for Apply {
-    fn key(&self) -> Option<(RequestKey, &str, &str)> {
-        None
+impl Apply {
+    /// Where the consumer stands, after what the batch has done so far.
+    fn place(&self, batch: &Batch<'_>, shape: &Shape) -> String {
+        let moved = batch.cursors.get(&self.consumer).cloned();
+        let stored = || {
+            let rows = batch
+                .shelves
+                .row(shape, 0, &self.consumer.as_str().into())?;
+            match rows.first()?.get(1) {
+                Some(Value::String(cursor)) => cursor.clone(),
+                Some(_) | None => None,
+            }
+        };
+        moved.or_else(stored).unwrap_or_default()
     }
+}
 
-    fn consumer(&self) -> Option<&str> {
-        Some(&self.consumer)
+impl Operation for Apply {
+    fn repeatable(&self) -> bool {
+        true
     }
 
     fn durable(&self) -> bool {
         false
     }
 
-    fn want(&self, _: &mut Shelves) {}
+    fn want(&self, shelves: &mut Shelves) {
+        let shape = Arc::new(Shape::of::<consumer_cursor::Entity>());
+        shelves.look(&shape, 0, self.consumer.as_str().into());
+    }
 
-    fn decide(&mut self, batch: &mut Batch<'_>) {
-        let place = batch
-            .cursors
-            .get(&self.consumer)
-            .cloned()
-            .unwrap_or_default();
+    fn decide(&mut self, batch: &mut Batch<'_>) -> Result<(), Fault> {
+        let shape = Arc::new(Shape::of::<consumer_cursor::Entity>());
+        let place = self.place(batch, &shape);
         if place != self.from {
             self.outcome = Err(Refusal::stale(&self.consumer, place));
-            return;
+            return Ok(());
         }
         let moved = consumer_cursor::Model {
             consumer: self.consumer.clone(),
             cursor: self.to.clone(),
             updated_us: self.now_us,
         };
-        let shape = Arc::new(Shape::of::<consumer_cursor::Entity>());
-        batch.puts.push((
-            shape,
-            vec![row_of(
-                IntoActiveModel::<consumer_cursor::ActiveModel>::into_active_model(moved),
-            )],
-        ));
+        let moved = IntoActiveModel::<consumer_cursor::ActiveModel>::into_active_model(moved);
+        batch.puts.push((shape, vec![row_of(moved)]));
         batch.puts.extend(self.effects.iter().cloned());
         batch.cursors.insert(self.consumer.clone(), self.to.clone());
         self.outcome = Ok(());
+        Ok(())
     }
-
-    fn replay(&mut self, _: &Entry, _: String) {}
 
     fn refuse(&mut self, refusal: Refusal) {
         self.outcome = Err(refusal);
-    }
-
-    fn fail(&mut self, fault: &Fault) {
-        self.outcome = Err(Refusal::internal(fault));
     }
 
     fn answer(self: Box<Self>) {

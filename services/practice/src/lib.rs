@@ -23,7 +23,7 @@ pub mod stream;
 pub mod tables;
 pub mod verify;
 
-pub use call::{Call, Decision, Moment, RequestKey, Step, Written};
+pub use call::{Call, Cause, Decision, Moment, RequestKey, Step, Written};
 pub use filter::{Field, FieldKind};
 pub use follow::{Effects, Follower};
 pub use lifecycle::{Lifecycle, Rule, Word};
@@ -33,6 +33,6 @@ pub use practice_service::{Portrait, PracticeApi};
 pub use record::{Fixed, Payload, Record, Stamp};
 pub use scope::{AsOf, Scope};
 pub use service::Service;
-pub use store::{Store, StoreError, StoreSettings};
+pub use store::{Seen, Store, StoreError, StoreSettings, Targets};
 pub use stream::EventApi;
 pub use verify::verify;

@@ -8,6 +8,7 @@ mod m0003_idempotency;
 mod m0004_consumer_cursor;
 mod m0005_record_label;
 mod m0006_policy_version;
+mod m0007_idempotency_others;
 
 /// Brings the kernel's tables up to date.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_consumer_cursor::Migration),
             Box::new(m0005_record_label::Migration),
             Box::new(m0006_policy_version::Migration),
+            Box::new(m0007_idempotency_others::Migration),
         ]
     }
 

@@ -12,6 +12,7 @@ mod op;
 mod point;
 mod shelf;
 mod sqlite;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,7 @@ use crate::log::Log;
 use crate::scope::{Scope, away};
 use crate::tables::{log_head, number_head, organization_head};
 use crate::{Call, Decision, Moment, Record, Step, Written};
-use batch::Heads;
+use batch::{Heads, Numbers};
 use op::{Op, Pending};
 
 pub(crate) use backend::{Fault, Row, Shape, row_of};
@@ -39,6 +40,10 @@ pub(crate) use batch::{Batch, chained};
 pub(crate) use op::{Op as Operation, restored};
 pub(crate) use point::Points;
 pub(crate) use shelf::Shelves;
+#[expect(unused_imports, reason = "followers' effects are made of it")]
+pub(crate) use write::Effect;
+pub(crate) use write::Write;
+pub use write::{MOST_RECORDS, Seen, Targets};
 
 /// So many writes may wait for the writer.
 const QUEUE: usize = 1_024;
@@ -124,21 +129,45 @@ impl Store {
         id: Uuid,
         decide: impl Fn(&mut R, &Moment) -> Result<Decision<R::Event, R>, Refusal> + Send + 'static,
     ) -> Result<Written<R>, Refusal> {
-        let steps = move |before: Option<&R>, moment: &Moment| {
-            let mut draft = before
-                .ok_or_else(|| Refusal::internal("a verb without a record"))?
-                .clone();
-            Ok(match decide(&mut draft, moment)? {
-                Decision::Changed(event) => Some(vec![Step {
-                    after: draft,
-                    event,
-                    occur_us: moment.now_us,
-                }]),
-                Decision::History(steps) => Some(steps).filter(|steps| !steps.is_empty()),
-                Decision::Unchanged => None,
-            })
-        };
-        self.pending(call, Some(id), steps).await
+        self.act_looking(call, id, Targets::of([id]), move |record, _, moment| {
+            decide(record, moment)
+        })
+        .await
+    }
+
+    /// Does the same to one of several targets, in sight of the others and of
+    /// what else the targets look at.
+    pub async fn act_looking<R: Record>(
+        &self,
+        call: Call,
+        id: Uuid,
+        targets: Targets<R>,
+        decide: impl Fn(&mut R, &Seen<'_, R>, &Moment) -> Result<Decision<R::Event, R>, Refusal>
+        + Send
+        + 'static,
+    ) -> Result<Written<R>, Refusal> {
+        let written = self
+            .act_all(call, targets, write::on_one(id, decide))
+            .await?;
+        one(written
+            .into_iter()
+            .find(|written| written.record.id() == id))
+    }
+
+    /// Changes several records of one kind together, or makes some: all or
+    /// nothing. What is written comes in the order of the targets, and what was
+    /// made after them.
+    pub async fn act_all<R: Record>(
+        &self,
+        call: Call,
+        targets: Targets<R>,
+        decide: impl Fn(&Seen<'_, R>, &Moment) -> Result<Vec<Step<R::Event, R>>, Refusal>
+        + Send
+        + 'static,
+    ) -> Result<Vec<Written<R>>, Refusal> {
+        let (operation, answer) = Pending::new(Write::new(call, targets, decide));
+        self.submit(Box::new(operation))?;
+        answer.await.unwrap_or_else(|_| Err(Refusal::unavailable()))
     }
 
     /// Makes a record.
@@ -164,10 +193,11 @@ impl Store {
         call: Call,
         build: impl Fn(&Moment) -> Result<Vec<Step<R::Event, R>>, Refusal> + Send + 'static,
     ) -> Result<Written<R>, Refusal> {
-        self.pending(call, None, move |_: Option<&R>, moment: &Moment| {
-            build(moment).map(Some)
-        })
-        .await
+        let targets = Targets::of([]).making(1);
+        let written = self
+            .act_all(call, targets, move |_, moment| build(moment))
+            .await?;
+        one(written.into_iter().next())
     }
 
     /// The moment of a call that is only to be checked.
@@ -257,21 +287,6 @@ impl Store {
         }
     }
 
-    async fn pending<R, F>(
-        &self,
-        call: Call,
-        target: Option<Uuid>,
-        decide: F,
-    ) -> Result<Written<R>, Refusal>
-    where
-        R: Record,
-        F: Fn(Option<&R>, &Moment) -> op::Decided<R> + Send + 'static,
-    {
-        let (operation, answer) = Pending::new(call, target, decide);
-        self.submit(Box::new(operation))?;
-        answer.await.unwrap_or_else(|_| Err(Refusal::unavailable()))
-    }
-
     /// Hands an operation to the writer.
     pub(crate) fn submit(&self, operation: Box<dyn Op>) -> Result<(), Refusal> {
         let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -281,6 +296,11 @@ impl Store {
             mpsc::error::TrySendError::Closed(_) => Refusal::unavailable(),
         })
     }
+}
+
+/// The only record that was written.
+fn one<R: Record>(written: Option<Written<R>>) -> Result<Written<R>, Refusal> {
+    written.ok_or_else(|| Refusal::internal("a record was neither there nor made"))
 }
 
 /// Runs the migrations and reads where everything ends.
@@ -310,7 +330,7 @@ async fn prepare<M: MigratorTrait>(path: &Path) -> Result<Heads, DbErr> {
             .collect(),
         numbers: numbers
             .into_iter()
-            .map(|row| ((row.organization, row.kind), row.number))
+            .map(|row| ((row.organization, row.kind), Numbers::after(row.number)))
             .collect(),
     })
 }

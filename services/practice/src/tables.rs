@@ -131,6 +131,32 @@ pub mod idempotency {
         pub revision: i64,
         /// When the write was made.
         pub created_us: i64,
+        /// The other records written and their revisions: 24 bytes each.
+        pub others: Option<Vec<u8>>,
+    }
+
+    /// Ids and revisions as the column holds them.
+    pub(crate) fn others_of(records: impl Iterator<Item = (Uuid, i64)>) -> Option<Vec<u8>> {
+        let bytes =
+            |(id, revision): (Uuid, i64)| id.into_bytes().into_iter().chain(revision.to_be_bytes());
+        let bytes: Vec<u8> = records.flat_map(bytes).collect();
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    impl Model {
+        /// All records written and their revisions.
+        pub(crate) fn written(&self) -> Vec<(Uuid, i64)> {
+            let others = self.others.as_deref().unwrap_or_default();
+            let other = |bytes: &[u8]| {
+                let (id, revision) = bytes.split_at_checked(16)?;
+                let revision = i64::from_be_bytes(revision.try_into().ok()?);
+                Some((Uuid::from_slice(id).ok()?, revision))
+            };
+            let others = others.chunks(24).filter_map(other);
+            std::iter::once((self.record_id, self.revision))
+                .chain(others)
+                .collect()
+        }
     }
 
     /// No relations.

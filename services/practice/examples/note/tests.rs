@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mainstay_chassis::Kind;
 use mainstay_practice::log::Position;
-use mainstay_practice::{AsOf, RequestKey};
+use mainstay_practice::{AsOf, RequestKey, Step, Targets};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
 use prost::Message;
 
@@ -445,4 +445,94 @@ fn a_payload_without_a_snapshot_is_no_note() {
         .note
         .unwrap_or_default();
     assert!(Model::restore(snapshot).is_err());
+}
+
+#[tokio::test]
+async fn several_records_change_together_and_a_repeat_tells_all_of_them() {
+    let bench = Bench::new().await;
+    let (one, two) = (bench.write("one").await, bench.write("two").await);
+    let swap = || {
+        let targets = Targets::<Model>::of([one.id, two.id]).making(1);
+        let ids = [one.id, two.id];
+        bench
+            .store
+            .act_all(bench.repeatable(7, 7), targets, move |seen, moment| {
+                let mut steps = Vec::new();
+                for id in ids {
+                    let mut after = seen.get(id).unwrap().clone();
+                    after.archive()?;
+                    steps.push(step(after, Happening::Archived));
+                }
+                let third = Model::write("default", "three", moment);
+                steps.push(step(third.clone(), Happening::Written));
+                steps.push(step(third, Happening::Edited));
+                Ok(steps)
+            })
+    };
+    let written = swap().await.unwrap();
+    let told: Vec<_> = written.iter().map(|note| note.record.clone()).collect();
+    let numbers: Vec<_> = told
+        .iter()
+        .map(|note| (note.number, note.revision))
+        .collect();
+    assert_eq!(numbers, [(1, 2), (2, 2), (3, 2)]);
+    assert!(written.iter().all(|note| note.cursor == written[0].cursor));
+    let again = swap().await.unwrap();
+    assert!(again.iter().all(|note| note.replayed));
+    let repeated: Vec<_> = again.iter().map(|note| note.record.clone()).collect();
+    assert_eq!((repeated, &again[0].cursor), (told, &written[0].cursor));
+    assert_eq!(bench.verified().await, 6);
+}
+
+#[tokio::test]
+async fn one_refusal_among_several_records_leaves_all_as_they_were() {
+    let bench = Bench::new().await;
+    let (one, two) = (bench.write("one").await, bench.write("two").await);
+    let absent = Targets::<Model>::of([one.id, Uuid::from_u128(9)]);
+    let refused = bench
+        .store
+        .act_all(bench.call(), absent, |_, _| Ok(Vec::new()))
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), Kind::NotFound);
+    let both = Targets::<Model>::of([one.id, two.id]);
+    let refused = bench
+        .store
+        .act_all(bench.call(), both, move |seen, _| {
+            let mut after = seen.get(one.id).unwrap().clone();
+            after.archive()?;
+            let taken = step(after.clone(), Happening::Archived);
+            after.archive()?;
+            Ok(vec![taken])
+        })
+        .await;
+    assert_eq!(refused.unwrap_err().kind(), Kind::Precondition);
+    assert_eq!(bench.verified().await, 2);
+}
+
+#[tokio::test]
+async fn a_decision_sees_what_else_it_looks_at_also_what_waits_in_its_own_batch() {
+    let bench = Bench::new().await;
+    let (one, two) = (bench.write("same").await, bench.write("other").await);
+    let edit = bench.edit(bench.call(), two.id, "same");
+    let looking = Targets::<Model>::of([one.id]).looking_at(Column::Text, "same");
+    let count = bench
+        .store
+        .act_looking(bench.call(), one.id, looking, |note, seen, _| {
+            note.edit(&format!(
+                "{} alike",
+                seen.with(Column::Text, "same").count()
+            ))
+        });
+    let (edited, counted) = futures::join!(edit, count);
+    edited.unwrap();
+    assert_eq!(counted.unwrap().record.text, "2 alike");
+}
+
+fn step(after: Model, event: Happening) -> Step<Happening, Model> {
+    let occur_us = 0;
+    Step {
+        after,
+        event,
+        occur_us,
+    }
 }

@@ -2,8 +2,8 @@
 //! other in memory, and writes all of them in one transaction. While one batch
 //! commits, the next collects itself. The only code that writes a database.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use mainstay_chassis::Clock;
 use sea_orm::IntoActiveModel;
@@ -12,16 +12,18 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row, Shape, model, row_of};
-use super::batch::{Batch, Ends, Heads};
+use super::batch::{Batch, Ends, Heads, Made, Sealed, seal};
 use super::op::{Op, reused};
 use super::shelf::{Shelves, label_shape};
+use crate::cursor::Cursor;
 use crate::log::{Entry, Log};
-use crate::tables::{
-    consumer_cursor, event_log, idempotency, log_head, number_head, organization_head,
-};
+use crate::tables::{event_log, idempotency, log_head, number_head, organization_head};
 
 /// At most so many operations in one transaction.
 const MOST: usize = 256;
+/// So often an operation is tried again that another process, or a lost
+/// connection, was in the way of.
+const TRIES: usize = 3;
 /// How long a request id is remembered.
 const REMEMBERED_US: i64 = 72 * 3_600 * 1_000_000;
 /// How often, and how many at a time, old request ids are forgotten.
@@ -35,8 +37,10 @@ struct Shapes {
     organization: Shape,
     number: Shape,
     key: Shape,
-    consumer: Shape,
     label: Shape,
+    /// Places of two columns of the events.
+    record_id: usize,
+    revision: usize,
 }
 
 /// The writer of one service.
@@ -61,13 +65,15 @@ impl<B: Backend> Engine<B> {
         log: Log,
         heads: Heads,
     ) -> Self {
+        let event = Shape::of::<event_log::Entity>();
         let shapes = Shapes {
-            event: Shape::of::<event_log::Entity>(),
+            record_id: event.place("record_id").unwrap_or_default(),
+            revision: event.place("revision").unwrap_or_default(),
+            event,
             head: Shape::of::<log_head::Entity>(),
             organization: Shape::of::<organization_head::Entity>(),
             number: Shape::of::<number_head::Entity>(),
             key: Shape::of::<idempotency::Entity>(),
-            consumer: Shape::of::<consumer_cursor::Entity>(),
             label: label_shape(),
         };
         Self {
@@ -101,33 +107,57 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Writes operations together; when one breaks a constraint, in halves, so
-    /// that only it fails.
+    /// that only it fails. What may be tried again is, when another process was
+    /// in the way or the database was away.
     async fn write(&mut self, operations: Operations) {
-        let mut parts = vec![operations];
-        while let Some(mut part) = parts.pop() {
-            match self.commit(&mut part).await {
+        let mut parts = vec![(operations, 0)];
+        while let Some((mut part, tries)) = parts.pop() {
+            let fault = match self.commit(&mut part).await {
                 Ok(()) => {
-                    part.into_iter().for_each(|op| op.answer());
-                    if self.planted
-                        && let Err(fault) = self.backend.commit().await
-                    {
-                        tracing::error!(cause = %fault, "the planted bug has lost a batch");
-                    }
+                    self.answer(part).await;
+                    continue;
                 }
-                Err(fault) if part.len() == 1 => part.into_iter().for_each(|mut op| {
-                    op.fail(&fault);
-                    op.answer();
-                }),
-                Err(_) => {
-                    let second = part.split_off(part.len() / 2);
-                    parts.extend([second, part]);
+                Err(fault) => fault,
+            };
+            match fault {
+                Fault::Unknown(_) => {
+                    let (again, lost): (Operations, _) = part
+                        .into_iter()
+                        .partition(|op| op.repeatable() && tries < TRIES);
+                    fail(lost, &fault);
+                    parts.push((again, tries + 1));
+                }
+                Fault::Guard | Fault::Conflict | Fault::Away(_) if tries < TRIES => {
+                    parts.push((part, tries + 1));
+                }
+                Fault::Away(_) => fail(part, &fault),
+                Fault::Taken | Fault::Refused | Fault::Guard | Fault::Conflict => {
+                    if part.len() == 1 {
+                        fail(part, &fault);
+                    } else {
+                        let second = part.split_off(part.len() / 2);
+                        parts.extend([(second, tries), (part, tries)]);
+                    }
                 }
             }
         }
     }
 
+    async fn answer(&mut self, operations: Operations) {
+        operations.into_iter().for_each(|op| op.answer());
+        if self.planted
+            && let Err(fault) = self.backend.commit().await
+        {
+            tracing::error!(cause = %fault, "the planted bug has lost a batch");
+        }
+    }
+
     async fn commit(&mut self, part: &mut [Box<dyn Op>]) -> Result<(), Fault> {
+        if part.is_empty() {
+            return Ok(());
+        }
         self.shelves.clear();
+        self.numbers(part).await?;
         let durable = part.iter().any(|op| op.durable());
         self.backend.begin(durable).await?;
         match self.fill(part).await {
@@ -136,83 +166,76 @@ impl<B: Backend> Engine<B> {
                 Ok(())
             }
             Err(fault) => {
-                self.backend.rollback().await?;
+                let undone = self.backend.rollback().await;
+                if let (Err(second), false) = (undone, matches!(fault, Fault::Unknown(_))) {
+                    tracing::warn!(cause = %second, "a rollback failed");
+                }
                 Err(fault)
             }
+        }
+    }
+
+    /// Makes sure that there are numbers for what may be made.
+    async fn numbers(&mut self, part: &[Box<dyn Op>]) -> Result<(), Fault> {
+        if !B::BLOCKS {
+            return Ok(());
+        }
+        let mut each = Vec::new();
+        part.iter().for_each(|op| op.numbers(&mut each));
+        let mut wanted = BTreeMap::new();
+        for number in each {
+            *wanted.entry(number).or_insert(0) += 1;
+        }
+        match wanted.is_empty() {
+            true => Ok(()),
+            false => self.backend.numbers(&mut self.heads, &wanted).await,
         }
     }
 
     /// Everything between BEGIN and COMMIT, and the heads after it.
     async fn fill(&mut self, part: &mut [Box<dyn Op>]) -> Result<Vec<Entry>, Fault> {
         let done = self.replay(part).await?;
-        let mut cursors = HashMap::new();
-        for (op, done) in part.iter().zip(&done) {
-            if let (Some(consumer), false) = (op.consumer(), done) {
-                let row = self
-                    .backend
-                    .find(&self.shapes.consumer, &[(0, Value::from(consumer))])
-                    .await?;
-                let found: Option<consumer_cursor::Model> = row
-                    .map(read::<consumer_cursor::ActiveModel, _>)
-                    .transpose()?;
-                cursors.insert(
-                    consumer.to_owned(),
-                    found.map(|row| row.cursor).unwrap_or_default(),
-                );
-            }
-            if !done {
-                op.want(&mut self.shelves);
-            }
+        for (op, _) in part.iter().zip(&done).filter(|(_, done)| !**done) {
+            op.want(&mut self.shelves);
         }
         self.load().await?;
-        let mut batch = Batch::new(
-            self.service,
-            &self.heads,
-            &mut self.shelves,
-            self.clock.now_us(),
-        );
-        batch.cursors = cursors;
-        for (op, _) in part.iter_mut().zip(done).filter(|(_, done)| !done) {
-            op.decide(&mut batch);
+        let now_us = self.backend.now_us(&self.clock).await?;
+        let mut batch = Batch::new(self.service, &self.heads, &mut self.shelves, now_us);
+        for (op, _) in part.iter_mut().zip(&done).filter(|(_, done)| !**done) {
+            op.decide(&mut batch)?;
         }
-        let made = batch.finish();
-        self.save(&made.keys, made.puts).await?;
-        if !made.events.is_empty() {
-            let rows = made
-                .events
-                .iter()
-                .map(|event| row_of(event_log::Model::from(event).into_active_model()));
+        let mut made = batch.finish();
+        if B::BLOCKS {
+            self.heads.numbers.extend(std::mem::take(&mut made.numbers));
+        }
+        self.save(&mut made).await?;
+        if !made.organizations.is_empty() {
             self.backend
-                .insert(&self.shapes.event, rows.collect())
+                .heads(&mut self.heads, &made.organizations)
                 .await?;
-            self.move_heads(&made.ends).await?;
         }
+        let ends = seal(&mut made.events, &self.heads, made.now_us);
+        let sealed = Sealed {
+            service: self.service,
+            events: &made.events,
+            heads: &self.heads,
+            ends: &ends,
+        };
+        for (op, _) in part.iter_mut().zip(&done).filter(|(_, done)| !**done) {
+            op.sealed(&sealed);
+        }
+        self.append(&made, &ends).await?;
         if !self.planted {
             self.backend.commit().await?;
         }
-        self.heads.advance(made.ends);
+        self.heads.advance(ends);
+        self.heads.numbers.extend(made.numbers);
         Ok(made.events)
     }
 
     /// Answers the repeats from what the first call came to; says which were.
     async fn replay(&mut self, part: &mut [Box<dyn Op>]) -> Result<Vec<bool>, Fault> {
-        let ids: Vec<Value> = part
-            .iter()
-            .filter_map(|op| op.key())
-            .map(|(key, ..)| Value::Uuid(Some(key.id)))
-            .collect();
-        let mut known = HashMap::new();
-        for row in self.backend.select(&self.shapes.key, 0, &ids).await? {
-            let key: idempotency::Model = read::<idempotency::ActiveModel, _>(row)?;
-            known.insert(
-                (
-                    key.request_id,
-                    key.organization.clone(),
-                    key.principal.clone(),
-                ),
-                key,
-            );
-        }
+        let known = self.known(part).await?;
         let mut done = Vec::with_capacity(part.len());
         for op in part {
             let found = op.key().and_then(|(key, organization, principal)| {
@@ -226,56 +249,90 @@ impl<B: Backend> Engine<B> {
                 op.refuse(reused(key.id));
                 continue;
             }
-            let by = [
-                (7, Value::Uuid(Some(found.record_id))),
-                (8, Value::BigInt(Some(found.revision))),
-            ];
-            let row = self.backend.find(&self.shapes.event, &by).await?;
-            let event = row
-                .map(read::<event_log::ActiveModel, event_log::Model>)
-                .transpose()?
-                .map(Entry::from);
-            match event {
-                Some(event) => {
-                    let at = crate::cursor::Cursor::single(
-                        &event.organization,
-                        self.service,
-                        self.heads.epoch,
-                        event.org_sequence,
-                    );
-                    op.replay(&event, at.encode());
-                }
-                None => {
-                    return Err(Fault::Away(format!(
-                        "no event for the request id {}",
-                        key.id
-                    )));
-                }
-            }
+            let events = self.events(found).await?;
+            let newest = events.iter().map(|event| event.org_sequence).max();
+            let cursor = Cursor::single(
+                &found.organization,
+                self.service,
+                self.heads.epoch,
+                newest.unwrap_or(0),
+            );
+            op.replay(&events, &cursor.encode());
         }
         Ok(done)
     }
 
+    /// What is known of the request ids of these operations.
+    async fn known(&mut self, part: &[Box<dyn Op>]) -> Result<Known, Fault> {
+        let keys = part.iter().filter_map(|op| op.key());
+        let keys: Vec<_> = keys
+            .map(|(key, organization, principal)| {
+                let mut hash = DefaultHasher::new();
+                (key.id, organization, principal).hash(&mut hash);
+                (i64::from_ne_bytes(hash.finish().to_ne_bytes()), key.id)
+            })
+            .collect();
+        let mut hashes: Vec<i64> = keys.iter().map(|(hash, _)| *hash).collect();
+        hashes.sort_unstable();
+        self.backend.claim(&hashes).await?;
+        let ids: Vec<Value> = keys.iter().map(|(_, id)| Value::Uuid(Some(*id))).collect();
+        let mut known = HashMap::new();
+        for row in self.backend.select(&self.shapes.key, 0, &ids).await? {
+            let key: idempotency::Model = read::<idempotency::ActiveModel, _>(row)?;
+            let place = (
+                key.request_id,
+                key.organization.clone(),
+                key.principal.clone(),
+            );
+            known.insert(place, key);
+        }
+        Ok(known)
+    }
+
+    /// The newest event of each record that an earlier call wrote.
+    async fn events(&mut self, key: &idempotency::Model) -> Result<Vec<Entry>, Fault> {
+        let mut events = Vec::new();
+        for (record_id, revision) in key.written() {
+            let by = [
+                (self.shapes.record_id, Value::Uuid(Some(record_id))),
+                (self.shapes.revision, Value::BigInt(Some(revision))),
+            ];
+            let row = self.backend.find(&self.shapes.event, &by).await?;
+            let row = row.ok_or_else(|| {
+                Fault::Away(format!("no event for the request id {}", key.request_id))
+            })?;
+            let event = read::<event_log::ActiveModel, event_log::Model>(row)?;
+            events.push(Entry::from(event));
+        }
+        Ok(events)
+    }
+
     async fn load(&mut self) -> Result<(), Fault> {
         for shelf in self.shelves.all() {
-            let wanted = shelf.wanted();
+            let (shape, wanted) = (shelf.shape(), shelf.wanted());
+            let mut rows = Vec::new();
             if !wanted.is_empty() {
-                let shape = shelf.shape();
                 let id = shape.place("id").unwrap_or_default();
-                let rows = self.backend.select(&shape, id, &wanted).await?;
-                shelf
-                    .stock(rows)
-                    .map_err(|error| Fault::Away(error.to_string()))?;
+                rows = self.backend.lock(&shape, id, &wanted).await?;
             }
+            for (column, values) in shelf.looks() {
+                rows.extend(self.backend.select(&shape, column, &values).await?);
+            }
+            shelf
+                .stock(rows)
+                .map_err(|error| Fault::Away(error.to_string()))?;
+        }
+        for looked in self.shelves.looked() {
+            let value = std::slice::from_ref(&looked.value);
+            looked.found = self
+                .backend
+                .lock(&looked.shape, looked.column, value)
+                .await?;
         }
         Ok(())
     }
 
-    async fn save(
-        &mut self,
-        keys: &[idempotency::Model],
-        puts: Vec<(Arc<Shape>, Vec<Row>)>,
-    ) -> Result<(), Fault> {
+    async fn save(&mut self, made: &mut Made) -> Result<(), Fault> {
         for shelf in self.shelves.all() {
             let (shape, saves) = (shelf.shape(), shelf.saves());
             self.backend.insert(&shape, saves.inserts).await?;
@@ -287,19 +344,30 @@ impl<B: Backend> Engine<B> {
                 .put(&self.shapes.label, saves.labels_put)
                 .await?;
         }
-        let keys = keys
-            .iter()
-            .cloned()
-            .map(|key| row_of(key.into_active_model()))
-            .collect();
+        let keys = std::mem::take(&mut made.keys).into_iter();
+        let keys = keys.map(|key| row_of(key.into_active_model())).collect();
         self.backend.insert(&self.shapes.key, keys).await?;
-        for (shape, rows) in puts {
+        for (shape, rows) in std::mem::take(&mut made.puts) {
             self.backend.put(&shape, rows).await?;
+        }
+        for (shape, rows) in std::mem::take(&mut made.deletes) {
+            self.backend.delete(&shape, rows).await?;
         }
         Ok(())
     }
 
-    async fn move_heads(&mut self, ends: &Ends) -> Result<(), Fault> {
+    /// Appends the events to the log, and moves its heads behind them.
+    async fn append(&mut self, made: &Made, ends: &Ends) -> Result<(), Fault> {
+        if made.events.is_empty() {
+            return Ok(());
+        }
+        let rows = made
+            .events
+            .iter()
+            .map(|event| row_of(event_log::Model::from(event).into_active_model()));
+        self.backend
+            .insert(&self.shapes.event, rows.collect())
+            .await?;
         let head = log_head::Model {
             id: 0,
             epoch: self.heads.epoch,
@@ -311,32 +379,28 @@ impl<B: Backend> Engine<B> {
         self.backend
             .put(&self.shapes.head, vec![row_of(head.into_active_model())])
             .await?;
-        let heads = ends
+        let parts = ends
             .organizations
             .iter()
-            .map(|(organization, org_sequence)| {
-                row_of(
-                    organization_head::Model {
-                        organization: organization.clone(),
-                        org_sequence: *org_sequence,
-                    }
-                    .into_active_model(),
-                )
-            });
-        self.backend
-            .put(&self.shapes.organization, heads.collect())
-            .await?;
-        let numbers = ends.numbers.iter().map(|((organization, kind), number)| {
-            let row = number_head::Model {
+            .map(|(organization, org_sequence)| organization_head::Model {
                 organization: organization.clone(),
-                kind: kind.clone(),
-                number: *number,
-            };
-            row_of(row.into_active_model())
-        });
-        self.backend
-            .put(&self.shapes.number, numbers.collect())
-            .await
+                org_sequence: *org_sequence,
+            });
+        let parts = parts.map(|part| row_of(part.into_active_model())).collect();
+        self.backend.put(&self.shapes.organization, parts).await?;
+        let numbers =
+            made.numbers
+                .iter()
+                .map(|((organization, kind), numbers)| number_head::Model {
+                    organization: organization.clone(),
+                    kind: kind.clone(),
+                    number: numbers.newest,
+                });
+        let numbers = numbers
+            .map(|number| row_of(number.into_active_model()))
+            .collect();
+        self.backend.put(&self.shapes.number, numbers).await?;
+        self.backend.ring(ends.seq).await
     }
 
     /// Forgets request ids older than 72 hours, a few at a time.
@@ -368,6 +432,17 @@ fn planted() -> bool {
 
 /// Operations that wait for the same batch.
 type Operations = Vec<Box<dyn Op>>;
+
+/// Request ids used before, by id, organization and principal.
+type Known = HashMap<(Uuid, String, String), idempotency::Model>;
+
+/// Tells operations that they could not be written.
+fn fail(operations: Operations, fault: &Fault) {
+    for mut op in operations {
+        op.fail(fault);
+        op.answer();
+    }
+}
 
 /// Operations with a request id that another one before them has wait for it.
 fn without_twins(operations: Operations) -> (Operations, Operations) {

@@ -1,8 +1,6 @@
 //! An operation handed to the writer: data that decides in memory, and only
 //! its own code knows the record's type.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use mainstay_chassis::{Kind, Refusal};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
 use prost::Message;
@@ -10,35 +8,44 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::backend::Fault;
-use super::batch::Batch;
+use super::batch::{Batch, Sealed};
 use super::shelf::Shelves;
+use super::write::{Kept, Write};
 use crate::log::Entry;
-use crate::tables::idempotency;
-use crate::{Call, Moment, Record, RequestKey, Stamp, Step, Written};
+use crate::{Record, RequestKey, Written};
 
 /// One operation.
 pub(crate) trait Op: Send {
     /// What tells it from its repeats: request id, organization, principal.
-    fn key(&self) -> Option<(RequestKey, &str, &str)>;
-    /// The consumer whose place it moves.
-    fn consumer(&self) -> Option<&str> {
+    fn key(&self) -> Option<(RequestKey, &str, &str)> {
         None
+    }
+    /// Whether it may be tried again although its commit may have been done.
+    fn repeatable(&self) -> bool {
+        self.key().is_some()
     }
     /// Whether somebody is told that it is on the disk. What a follower makes of
     /// a log it makes again, should the newest of it be lost with its place.
     fn durable(&self) -> bool {
         true
     }
-    /// Names the records to load.
+    /// Names the numbers that it may use up: organization and kind of each.
+    fn numbers(&self, _wanted: &mut Vec<(String, &'static str)>) {}
+    /// Names the records and rows to load.
     fn want(&self, shelves: &mut Shelves);
-    /// Decides in memory; may run again.
-    fn decide(&mut self, batch: &mut Batch<'_>);
+    /// Decides in memory; may run again. A fault undoes the whole batch, and
+    /// fails this operation alone once it stands alone.
+    fn decide(&mut self, batch: &mut Batch<'_>) -> Result<(), Fault>;
+    /// Hears where its events have come to lie.
+    fn sealed(&mut self, _sealed: &Sealed<'_>) {}
     /// Takes what an earlier call with the same request id came to.
-    fn replay(&mut self, event: &Entry, cursor: String);
+    fn replay(&mut self, _events: &[Entry], _cursor: &str) {}
     /// Is refused.
     fn refuse(&mut self, refusal: Refusal);
     /// Could not be written alone.
-    fn fail(&mut self, fault: &Fault);
+    fn fail(&mut self, fault: &Fault) {
+        self.refuse(fault.refusal(""));
+    }
     /// Tells the caller.
     fn answer(self: Box<Self>);
 }
@@ -50,187 +57,76 @@ pub(crate) fn reused(id: Uuid) -> Refusal {
         .with("requestId", id.to_string())
 }
 
-/// What a write came to: its steps, or that nothing changes.
-pub(crate) type Decided<R> = Result<Option<Vec<Step<<R as Record>::Event, R>>>, Refusal>;
+/// What a caller waits for.
+type Answer<R> = Result<Vec<Written<R>>, Refusal>;
 
-/// A write of one record that waits for the writer.
-pub(crate) struct Pending<R: Record, F> {
-    call: Call,
-    /// The record to change; none when one is made.
-    target: Option<Uuid>,
-    decide: F,
-    outcome: Result<Written<R>, Refusal>,
-    natural_key: String,
-    to: oneshot::Sender<Result<Written<R>, Refusal>>,
+/// A caller's write that waits for the writer.
+pub(crate) struct Pending<R: Record> {
+    write: Write<R>,
+    kept: Option<Vec<Kept<R>>>,
+    outcome: Answer<R>,
+    to: oneshot::Sender<Answer<R>>,
 }
 
-impl<R: Record, F> Pending<R, F> {
+impl<R: Record> Pending<R> {
     /// The operation, and where its answer arrives.
-    pub(crate) fn new(
-        call: Call,
-        target: Option<Uuid>,
-        decide: F,
-    ) -> (Self, oneshot::Receiver<Result<Written<R>, Refusal>>) {
+    pub(crate) fn new(write: Write<R>) -> (Self, oneshot::Receiver<Answer<R>>) {
         let (to, answer) = oneshot::channel();
-        let natural_key = String::new();
-        (
-            Self {
-                call,
-                target,
-                decide,
-                outcome: Err(Refusal::unavailable()),
-                natural_key,
-                to,
-            },
-            answer,
-        )
+        let pending = Self {
+            write,
+            kept: None,
+            outcome: Err(Refusal::unavailable()),
+            to,
+        };
+        (pending, answer)
     }
 }
 
-impl<R, F> Pending<R, F>
-where
-    R: Record,
-    F: Fn(Option<&R>, &Moment) -> Decided<R>,
-{
-    fn outcome(&mut self, batch: &mut Batch<'_>) -> Result<Written<R>, Refusal> {
-        if self
-            .call
-            .deadline
-            .is_some_and(mainstay_chassis::Deadline::passed)
-        {
-            return Err(Refusal::deadline());
-        }
-        let before = self.before(batch)?;
-        let moment = batch.moment(&self.call);
-        let steps = self.steps(before.as_ref(), &moment)?;
-        let written = match (steps, before) {
-            (Some(steps), before) => self.write(batch, before, steps, moment.now_us)?,
-            (None, Some(record)) => {
-                let sequence = batch.org_sequence(self.call.organization());
-                Written {
-                    record,
-                    cursor: batch.cursor(self.call.organization(), sequence),
-                    replayed: false,
-                }
-            }
-            (None, None) => return Err(Refusal::internal("a record was neither there nor made")),
-        };
-        if let Some(key) = self.call.request {
-            batch.keys.push(idempotency::Model {
-                request_id: key.id,
-                organization: self.call.organization().to_owned(),
-                principal: self.call.permit.principal().name().to_owned(),
-                digest: key.digest.to_vec(),
-                record_id: written.record.id(),
-                revision: written.record.revision(),
-                created_us: moment.now_us,
-            });
-        }
-        Ok(written)
-    }
-
-    /// The record to change, when it is the caller's and as fresh as expected.
-    fn before(&self, batch: &mut Batch<'_>) -> Result<Option<R>, Refusal> {
-        let Some(id) = self.target else {
-            return Ok(None);
-        };
-        let absent = || {
-            Refusal::not_found(format!(
-                "organizations/{}/{}/{id}",
-                self.call.organization(),
-                R::COLLECTION
-            ))
-        };
-        let record = batch.shelves.of::<R>().get(id).ok_or_else(absent)?;
-        if record.organization() != self.call.organization() {
-            return Err(absent());
-        }
-        match &self.call.etag {
-            Some(etag) if *etag != record.etag() => {
-                Err(Refusal::stale(record.name(), record.etag()))
-            }
-            Some(_) | None => Ok(Some(record.clone())),
-        }
-    }
-
-    /// A panic in a rule is the rule's defect, and refuses only its own call.
-    fn steps(&self, before: Option<&R>, moment: &Moment) -> Decided<R> {
-        catch_unwind(AssertUnwindSafe(|| (self.decide)(before, moment)))
-            .unwrap_or_else(|_| Err(Refusal::internal("a decision panicked")))
-    }
-
-    fn write(
-        &mut self,
-        batch: &mut Batch<'_>,
-        before: Option<R>,
-        steps: Vec<Step<R::Event, R>>,
-        now_us: i64,
-    ) -> Result<Written<R>, Refusal> {
-        let (mut revision, mut occur_us, mut number) =
-            before.as_ref().map_or((0, i64::MIN, 0), |record| {
-                (record.revision(), record.occur_us(), 0)
-            });
-        if before.is_none() && !R::NUMBER_PREFIX.is_empty() {
-            number = batch.number(self.call.organization(), R::KIND);
-        }
-        let count = steps.len();
-        let mut newest = None;
-        for (place, mut step) in steps.into_iter().enumerate() {
-            revision += 1;
-            occur_us = occur_us.max(step.occur_us);
-            step.after.stamp(Stamp {
-                revision,
-                update_us: now_us,
-                occur_us,
-            });
-            if number > 0 {
-                step.after.set_number(number);
-            }
-            let sequence = batch.append(&self.call, &step.after, &step.event, place + 1 == count);
-            newest = Some((step.after, sequence));
-        }
-        let (record, sequence) =
-            newest.ok_or_else(|| Refusal::internal("a change without an event"))?;
-        self.natural_key = record.natural_key();
-        batch.shelves.of::<R>().set(record.clone());
-        Ok(Written {
-            cursor: batch.cursor(record.organization(), sequence),
-            record,
-            replayed: false,
-        })
-    }
-}
-
-impl<R, F> Op for Pending<R, F>
-where
-    R: Record,
-    F: Fn(Option<&R>, &Moment) -> Decided<R> + Send,
-{
+impl<R: Record> Op for Pending<R> {
     fn key(&self) -> Option<(RequestKey, &str, &str)> {
-        let key = self.call.request?;
-        Some((
-            key,
-            self.call.organization(),
-            self.call.permit.principal().name(),
-        ))
+        let call = &self.write.call;
+        let key = call.request?;
+        Some((key, call.organization(), call.permit.principal().name()))
+    }
+
+    fn numbers(&self, wanted: &mut Vec<(String, &'static str)>) {
+        self.write.numbers(wanted);
     }
 
     fn want(&self, shelves: &mut Shelves) {
-        if let Some(id) = self.target {
-            shelves.of::<R>().want(id);
+        self.write.want(shelves);
+    }
+
+    fn decide(&mut self, batch: &mut Batch<'_>) -> Result<(), Fault> {
+        self.kept = None;
+        match self.write.run(batch) {
+            Ok(kept) => self.kept = Some(kept),
+            Err(refusal) => self.outcome = Err(refusal),
         }
+        Ok(())
     }
 
-    fn decide(&mut self, batch: &mut Batch<'_>) {
-        self.outcome = self.outcome(batch);
+    fn sealed(&mut self, sealed: &Sealed<'_>) {
+        let Some(kept) = &self.kept else { return };
+        let newest = kept.iter().filter_map(|kept| kept.event).max();
+        let cursor = sealed.cursor(self.write.call.organization(), newest);
+        let written = |kept: &Kept<R>| Written {
+            record: kept.record.clone(),
+            cursor: cursor.clone(),
+            replayed: false,
+        };
+        self.outcome = Ok(kept.iter().map(written).collect());
     }
 
-    fn replay(&mut self, event: &Entry, cursor: String) {
-        self.outcome = restored::<R>(event).map(|record| Written {
-            record,
-            cursor,
-            replayed: true,
-        });
+    fn replay(&mut self, events: &[Entry], cursor: &str) {
+        let written = |event: &Entry| {
+            restored::<R>(event).map(|record| Written {
+                record,
+                cursor: cursor.to_owned(),
+                replayed: true,
+            })
+        };
+        self.outcome = events.iter().map(written).collect();
     }
 
     fn refuse(&mut self, refusal: Refusal) {
@@ -238,7 +134,9 @@ where
     }
 
     fn fail(&mut self, fault: &Fault) {
-        self.outcome = Err(fault.refusal(&self.natural_key));
+        let newest = self.kept.iter().flatten().last();
+        let newest = newest.map(|kept| kept.record.natural_key());
+        self.outcome = Err(fault.refusal(&newest.unwrap_or_default()));
     }
 
     fn answer(self: Box<Self>) {

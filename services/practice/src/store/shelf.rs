@@ -1,11 +1,12 @@
 //! The records that a batch touches, by kind: loaded once, decided on in
 //! memory one after the other, saved once.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sea_orm::sea_query::Value;
+use sea_orm::{EntityTrait, IdenStatic};
 use uuid::Uuid;
 
 use super::backend::{Change, Row, Shape, model, row_of};
@@ -31,8 +32,10 @@ pub(crate) trait Shelf: Any + Send {
     fn any(&mut self) -> &mut dyn Any;
     /// The table of the kind.
     fn shape(&self) -> Arc<Shape>;
-    /// Ids of the records to load.
+    /// Ids of the records to load and to lock, in order.
     fn wanted(&self) -> Vec<Value>;
+    /// Columns, by place, and values of the records to look at.
+    fn looks(&self) -> Vec<(usize, Vec<Value>)>;
     /// Takes the rows found.
     fn stock(&mut self, rows: Vec<Row>) -> Result<(), sea_orm::DbErr>;
     /// What has changed since the rows were loaded.
@@ -41,29 +44,73 @@ pub(crate) trait Shelf: Any + Send {
     fn clear(&mut self);
 }
 
-/// The shelves of a batch.
+/// The shelves of a batch, and rows of plain tables that it looks at. They are
+/// loaded, and on PostgreSQL locked, in this order in every process.
 #[derive(Default)]
-pub(crate) struct Shelves(HashMap<TypeId, Box<dyn Shelf>>);
+pub(crate) struct Shelves {
+    kinds: BTreeMap<&'static str, Box<dyn Shelf>>,
+    rows: Vec<Looked>,
+}
+
+/// Rows of a plain table.
+pub(crate) struct Looked {
+    /// The table.
+    pub shape: Arc<Shape>,
+    /// Place of the column.
+    pub column: usize,
+    /// The value that it must have.
+    pub value: Value,
+    /// The rows that have it.
+    pub found: Vec<Row>,
+}
 
 impl Shelves {
     /// The shelf of a kind.
     pub(crate) fn of<R: Record>(&mut self) -> &mut KindShelf<R> {
         let shelf = self
-            .0
-            .entry(TypeId::of::<R>())
+            .kinds
+            .entry(R::KIND)
             .or_insert_with(|| Box::new(KindShelf::<R>::new()));
-        #[expect(clippy::expect_used, reason = "the key is the shelf's type")]
+        #[expect(clippy::expect_used, reason = "a kind has one type in its service")]
         shelf.any().downcast_mut().expect("a shelf of this kind")
     }
 
-    /// All shelves.
+    /// All shelves, by kind.
     pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut Box<dyn Shelf>> {
-        self.0.values_mut()
+        self.kinds.values_mut()
+    }
+
+    /// Asks for the rows of a plain table that have a value in a column.
+    pub(crate) fn look(&mut self, shape: &Arc<Shape>, column: usize, value: Value) {
+        if self.row(shape, column, &value).is_none() {
+            self.rows.push(Looked {
+                shape: shape.clone(),
+                column,
+                value,
+                found: Vec::new(),
+            });
+        }
+    }
+
+    /// The rows asked for, as they were when the batch began.
+    pub(crate) fn row(&self, shape: &Shape, column: usize, value: &Value) -> Option<&[Row]> {
+        let same = |looked: &&Looked| {
+            looked.column == column && looked.value == *value && looked.shape.table == shape.table
+        };
+        self.rows.iter().find(same).map(|looked| &looked.found[..])
+    }
+
+    /// What is to be looked at, by table and column.
+    pub(crate) fn looked(&mut self) -> &mut [Looked] {
+        self.rows
+            .sort_by(|a, b| (&a.shape.table, a.column).cmp(&(&b.shape.table, b.column)));
+        &mut self.rows
     }
 
     /// Forgets everything, for the next batch.
     pub(crate) fn clear(&mut self) {
-        self.0.values_mut().for_each(|shelf| shelf.clear());
+        self.kinds.values_mut().for_each(|shelf| shelf.clear());
+        self.rows.clear();
     }
 }
 
@@ -71,6 +118,7 @@ impl Shelves {
 pub(crate) struct KindShelf<R: Record> {
     shape: Arc<Shape>,
     wanted: Vec<Uuid>,
+    looks: BTreeMap<usize, Vec<Value>>,
     slots: HashMap<Uuid, Slot<R>>,
 }
 
@@ -84,14 +132,25 @@ impl<R: Record> KindShelf<R> {
         Self {
             shape: Arc::new(Shape::of::<R::Table>()),
             wanted: Vec::new(),
+            looks: BTreeMap::new(),
             slots: HashMap::new(),
         }
     }
 
-    /// Asks for a record to be loaded.
+    /// Asks for a record to be loaded, and locked.
     pub(crate) fn want(&mut self, id: Uuid) {
         if !self.wanted.contains(&id) {
             self.wanted.push(id);
+        }
+    }
+
+    /// Asks for the records with a value in a column.
+    pub(crate) fn look(&mut self, column: <R::Table as EntityTrait>::Column, value: Value) {
+        if let Some(place) = self.shape.place(column.as_str()) {
+            let values = self.looks.entry(place).or_default();
+            if !values.contains(&value) {
+                values.push(value);
+            }
         }
     }
 
@@ -100,18 +159,18 @@ impl<R: Record> KindShelf<R> {
         self.slots.get(&id).map(|slot| &slot.now)
     }
 
+    /// All records as the batch has made them so far.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &R> {
+        self.slots.values().map(|slot| &slot.now)
+    }
+
     /// Takes a record that was made or changed.
     pub(crate) fn set(&mut self, record: R) {
         match self.slots.get_mut(&record.id()) {
             Some(slot) => slot.now = record,
             None => {
-                self.slots.insert(
-                    record.id(),
-                    Slot {
-                        stored: None,
-                        now: record,
-                    },
-                );
+                let (id, stored, now) = (record.id(), None, record);
+                self.slots.insert(id, Slot { stored, now });
             }
         }
     }
@@ -150,16 +209,20 @@ impl<R: Record> Shelf for KindShelf<R> {
         ids.into_iter().map(|id| Value::Uuid(Some(id))).collect()
     }
 
+    fn looks(&self) -> Vec<(usize, Vec<Value>)> {
+        let looks = self.looks.iter();
+        looks
+            .map(|(place, values)| (*place, values.clone()))
+            .collect()
+    }
+
     fn stock(&mut self, rows: Vec<Row>) -> Result<(), sea_orm::DbErr> {
         for row in rows {
             let record: R = model::<R::Active, R>(row)?;
-            self.slots.insert(
-                record.id(),
-                Slot {
-                    stored: Some(record.clone()),
-                    now: record,
-                },
-            );
+            self.slots.entry(record.id()).or_insert_with(|| Slot {
+                stored: Some(record.clone()),
+                now: record,
+            });
         }
         Ok(())
     }
@@ -185,6 +248,7 @@ impl<R: Record> Shelf for KindShelf<R> {
 
     fn clear(&mut self) {
         self.wanted.clear();
+        self.looks.clear();
         self.slots.clear();
     }
 }
