@@ -251,7 +251,6 @@ impl<'a> Batch<'a> {
             traceparent: call.traceparent.clone(),
             policy_version: payload.policy_version.clone(),
             imported: call.imported,
-            policy_version: payload.policy_version.clone(),
             cause: cause
                 .map(|cause| cause.event_id.clone())
                 .unwrap_or_default(),
