@@ -335,7 +335,6 @@ mod tests {
         Moment {
             now_us,
             actor: "organizations/default/users/ada".to_owned(),
-            roles: std::sync::Arc::default(),
             id: Uuid::now_v7(),
             roles: std::sync::Arc::default(),
         }
