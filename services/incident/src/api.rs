@@ -3,6 +3,7 @@
 pub(crate) mod comment;
 mod create;
 mod import;
+mod major;
 mod parent;
 mod read;
 
@@ -123,7 +124,8 @@ impl IncidentService for IncidentApi {
             .ok_or_else(|| Refusal::invalid("incident", "is required"))?;
         let changes = wire::changes(incident, said.update_mask.as_ref(), &organization)?;
         self.act(&request, move |incident, by| {
-            incident.update(changes.clone(), by)
+            let decision = incident.update(changes.clone(), by)?;
+            Ok(incident.with_proposal(decision, by))
         })
         .await
     }
@@ -278,6 +280,34 @@ impl IncidentService for IncidentApi {
             incident.correct_milestones(&corrections, by)
         })
         .await
+    }
+
+    async fn declare_major_incident(
+        &self,
+        request: Request<pb::DeclareMajorIncidentRequest>,
+    ) -> Answer<pb::DeclareMajorIncidentResponse> {
+        self.declare_major(request).await
+    }
+
+    async fn stand_down_major_incident(
+        &self,
+        request: Request<pb::StandDownMajorIncidentRequest>,
+    ) -> Answer<pb::StandDownMajorIncidentResponse> {
+        self.stand_down_major(request).await
+    }
+
+    async fn dismiss_major_incident(
+        &self,
+        request: Request<pb::DismissMajorIncidentRequest>,
+    ) -> Answer<pb::DismissMajorIncidentResponse> {
+        self.dismiss_major(request).await
+    }
+
+    async fn assign_incident_role(
+        &self,
+        request: Request<pb::AssignIncidentRoleRequest>,
+    ) -> Answer<pb::AssignIncidentRoleResponse> {
+        self.assign_role(request).await
     }
 
     async fn import_incidents(

@@ -3,9 +3,10 @@
 //! Invariants: a hold is there exactly while the state is on hold; a
 //! resolution exactly while it is resolved or closed; the priority always
 //! follows from impact and urgency; no milestone is earlier than the start of
-//! the impact; a parent has no parent of its own. Only the rules under
+//! the impact; a parent has no parent of its own; a major incident has no parent. Only the rules under
 //! `incident/` assign a field, and none of them reads a clock.
 
+pub mod candidate;
 pub mod change;
 pub mod draft;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod history;
 pub mod hold;
 pub mod lifecycle;
 pub mod links;
+pub mod major;
 pub mod milestones;
 pub mod parent;
 pub mod priority;
@@ -26,6 +28,7 @@ use sea_orm::FromJsonQueryResult;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use candidate::CandidateRule;
 pub use change::Change;
 pub use draft::{Draft, Origin, Standing};
 pub use event::Event;
@@ -33,6 +36,7 @@ pub use history::Trail;
 pub use hold::{Hold, HoldReason};
 pub use lifecycle::{LIFECYCLE, State, Verb};
 pub use links::{Link, Links};
+pub use major::{Declaration, Major, MajorState, ResponseRole};
 pub use milestones::{Milestone, Milestones};
 pub use priority::{Impact, Priority, Severity, Urgency};
 pub use resolution::{Resolution, ResolutionCode};
@@ -87,6 +91,9 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     milestones: Milestones,
     reopen_count: i32,
+    major_state: Option<MajorState>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    major: Option<Major>,
 }
 
 /// No relations: other records are known by id.
@@ -169,6 +176,8 @@ getters! {
     milestones: &Milestones = |this| &this.milestones;
     "How often it was reopened."
     reopen_count: i32 = |this| this.reopen_count;
+    "How it stands as a major incident."
+    major: Option<&Major> = |this| this.major.as_ref();
 }
 
 /// What stands before an incident's number.

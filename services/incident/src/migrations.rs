@@ -4,6 +4,7 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_incident;
 mod m0002_incident_comment;
+mod m0003_incident_major;
 
 /// Brings the practice's tables up to date.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_incident::Migration),
             Box::new(m0002_incident_comment::Migration),
+            Box::new(m0003_incident_major::Migration),
         ]
     }
 

@@ -9,6 +9,8 @@ use std::sync::{Arc, LazyLock};
 
 pub use matrix::Matrix;
 
+use crate::incident::CandidateRule;
+
 /// So long after its last resolution an incident may be reopened by default:
 /// 30 days.
 pub const REOPEN_WINDOW_US: i64 = 30 * 24 * 60 * 60 * 1_000_000;
@@ -20,6 +22,8 @@ pub struct Policy {
     pub matrix: Matrix,
     /// So long after its last resolution an incident may be reopened.
     pub reopen_window_us: i64,
+    /// Which incidents are proposed to be declared major.
+    pub candidates: Vec<CandidateRule>,
 }
 
 impl Default for Policy {
@@ -27,6 +31,7 @@ impl Default for Policy {
         Self {
             matrix: Matrix::default(),
             reopen_window_us: REOPEN_WINDOW_US,
+            candidates: CandidateRule::built_in(),
         }
     }
 }

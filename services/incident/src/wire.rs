@@ -5,6 +5,7 @@ mod collection;
 mod comment;
 mod event;
 mod import;
+mod major;
 #[cfg(test)]
 mod plans;
 mod request;
@@ -27,6 +28,7 @@ use crate::incident::{
     Standing, Terms, Verb,
 };
 use crate::policy::InForce;
+use major::{major_in, major_out};
 use values::{
     hold_in, hold_out, link_in, link_out, milestones_in, milestones_out, origin_in, other_in,
     resolution_in, resolution_out,
@@ -36,6 +38,7 @@ use words::{OnWire, number};
 pub(crate) use collection::{COMMENTS, incidents};
 pub(crate) use comment::{comment, commented, said};
 pub(crate) use import::{Imported, histories, imported};
+pub(crate) use major::{declaration, role};
 pub(crate) use request::{
     Raised, as_of, assignment, changes, corrections, hold, instant, link, raised, resolution,
 };
@@ -223,6 +226,9 @@ pub(crate) fn snapshot(incident: &Incident) -> pb::Incident {
         update_time: Some(timestamp(incident.occur_us())),
         etag: incident.etag(),
         revision: incident.revision(),
+        major: incident
+            .major()
+            .map(|major| major_out(major, incident.organization())),
     }
 }
 
@@ -257,6 +263,11 @@ fn restored(told: pb::Incident) -> Result<Incident, Refusal> {
             .map(|one| resolution_in(one).ok_or_else(defect))
             .transpose()?,
         reopen_count: told.reopen_count,
+        major: told
+            .major
+            .clone()
+            .map(|one| major_in(one).ok_or_else(defect))
+            .transpose()?,
         organization,
     };
     let milestones = milestones_in(told.milestones.unwrap_or_default());

@@ -12,6 +12,8 @@ mod fields;
 mod import;
 #[path = "api/lists.rs"]
 mod lists;
+#[path = "api/major.rs"]
+mod major;
 #[path = "api/milestones.rs"]
 mod milestones;
 #[path = "api/reading.rs"]

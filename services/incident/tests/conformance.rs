@@ -27,6 +27,10 @@ const fn example(
 const RESOLUTION: &str =
     r#"{"resolution": {"code": "RESOLUTION_CODE_FIXED", "summary": "Restarted the pool."}}"#;
 
+const DECLARATION: &str = r#"{
+    "reason": "Nobody can pay.", "bridgeUri": "https://meet.example.org/7", "commander": "users/ada"
+}"#;
+
 const EXAMPLES: &[Example] = &[
     example(
         "CreateIncident",
@@ -39,7 +43,10 @@ const EXAMPLES: &[Example] = &[
     ),
     example(
         "UpdateIncident",
-        r#"{"incident": {"title": "Checkout is down"}, "updateMask": "title"}"#,
+        r#"{"incident": {
+            "title": "Checkout is down", "impact": "IMPACT_CRITICAL",
+            "affectedServices": ["services/shop", "services/mail"]
+        }, "updateMask": "title,impact,affectedServices"}"#,
         &[],
     ),
     example("StartIncident", "{}", &[]),
@@ -84,6 +91,22 @@ const EXAMPLES: &[Example] = &[
         "UpdateIncidentMilestones",
         r#"{"milestones": {"detectTime": "2026-01-31T08:00:00Z"}, "updateMask": "detectTime"}"#,
         &[],
+    ),
+    example("DeclareMajorIncident", DECLARATION, &["UpdateIncident"]),
+    example(
+        "StandDownMajorIncident",
+        r#"{"reason": "Traffic is back to normal."}"#,
+        &["DeclareMajorIncident"],
+    ),
+    example(
+        "DismissMajorIncident",
+        r#"{"reason": "It is a test of the alarm."}"#,
+        &["UpdateIncident"],
+    ),
+    example(
+        "AssignIncidentRole",
+        r#"{"role": "RESPONSE_ROLE_SCRIBE", "assignee": "users/grace"}"#,
+        &["DeclareMajorIncident"],
     ),
     example(
         "ImportIncidents",

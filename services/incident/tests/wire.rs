@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use mainstay_incident::comment::{Audience, Comment, Said};
 use mainstay_incident::incident::{
-    Draft, Event, HoldReason, Impact, Incident, Link, Links, Milestones, Origin, Resolution,
-    ResolutionCode, Severity, State, Terms, Urgency, Verb,
+    Declaration, Draft, Event, HoldReason, Impact, Incident, Link, Links, Milestones, Origin,
+    Resolution, ResolutionCode, ResponseRole, Severity, State, Terms, Urgency, Verb,
 };
 use mainstay_incident::policy::InForce;
 use mainstay_practice::{Moment, Record, Stamp};
@@ -98,6 +98,14 @@ fn drafts() -> impl Strategy<Value = Draft> {
     })
 }
 
+fn declaration() -> Declaration {
+    Declaration {
+        reason: "Nobody can pay.".to_owned(),
+        bridge_uri: Some("https://meet.example.org/7".to_owned()),
+        commander: Some("ada".to_owned()),
+    }
+}
+
 /// Field 1 of a payload.
 fn snapshot(payload: &[u8]) -> pb::Incident {
     pb::IncidentCreated::decode(payload)
@@ -110,7 +118,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn what_is_restored_from_a_snapshot_is_the_record(
-        draft in drafts(), verbs in prop::collection::vec(0..6_usize, 0..6), number in 1..i64::MAX,
+        draft in drafts(), verbs in prop::collection::vec(0..9_usize, 0..8), number in 1..i64::MAX,
     ) {
         let at = moment(5_000_000);
         let (mut incident, _) = Incident::raise(draft, "default", &mut Terms::new(&BUILT_IN, &at)).unwrap();
@@ -129,6 +137,9 @@ proptest! {
                 2 => incident.mitigate(None, String::new(), by),
                 3 => incident.resolve(resolution, by),
                 4 => incident.close(by),
+                5 => incident.declare_major(&declaration(), by),
+                6 => incident.assign_role(ResponseRole::Liaison, Some("grace".to_owned()), by),
+                7 => incident.stand_down_major("over".to_owned(), by),
                 _ => incident.reopen("r".to_owned(), by),
             };
             incident.stamp(Stamp { revision, update_us: at.now_us, occur_us: at.now_us });
@@ -158,16 +169,10 @@ proptest! {
     }
 }
 
-#[test]
-fn every_event_is_a_message_of_the_contract_with_the_record_in_field_one() {
-    let (incident, _) = Incident::raise(
-        Draft::default(),
-        "default",
-        &mut Terms::new(&BUILT_IN, &moment(1)),
-    )
-    .unwrap();
+/// One of each kind of event.
+fn events() -> Vec<Event> {
     let changed = vec!["title"];
-    let events = [
+    vec![
         Event::Created,
         Event::Updated {
             changed: changed.clone(),
@@ -191,10 +196,30 @@ fn every_event_is_a_message_of_the_contract_with_the_record_in_field_one() {
             uri: "https://a".to_owned(),
             removed: true,
         },
-    ];
+        Event::MajorProposed {
+            rule: "wide".to_owned(),
+        },
+        Event::MajorDismissed,
+        Event::MajorDeclared,
+        Event::MajorStoodDown,
+        Event::RoleAssigned {
+            role: ResponseRole::Scribe,
+            previous_assignee: Some("ada".to_owned()),
+        },
+    ]
+}
+
+#[test]
+fn every_event_is_a_message_of_the_contract_with_the_record_in_field_one() {
+    let (incident, _) = Incident::raise(
+        Draft::default(),
+        "default",
+        &mut Terms::new(&BUILT_IN, &moment(1)),
+    )
+    .unwrap();
     let pool = mainstay_proto::descriptors();
     let mut types = std::collections::BTreeSet::new();
-    for event in events {
+    for event in events() {
         let payload = incident.publish(&event);
         let message = pool.get_message_by_name(payload.type_name).unwrap();
         let field = message.get_field(1).unwrap();

@@ -35,9 +35,14 @@ pub struct Lifecycle<S: 'static, V: 'static>(pub &'static [Rule<S, V>]);
 impl<S: Word, V: Word> Lifecycle<S, V> {
     /// The state after the verb, or the refusal that names the open verbs.
     pub fn next(&self, state: S, verb: V) -> Result<S, Refusal> {
+        self.next_of(state, verb, |_| true)
+    }
+
+    /// The same; a refusal names only open verbs that also suit the record.
+    pub fn next_of(&self, state: S, verb: V, suits: impl Fn(V) -> bool) -> Result<S, Refusal> {
         match self.rule(verb).filter(|rule| rule.from.contains(&state)) {
             Some(rule) => Ok(rule.to.unwrap_or(state)),
-            None => Err(self.refusal(state, verb)),
+            None => Err(self.refusal(state, verb, suits)),
         }
     }
 
@@ -96,8 +101,9 @@ impl<S: Word, V: Word> Lifecycle<S, V> {
         self.0.iter().find(|rule| rule.verb == verb)
     }
 
-    fn refusal(&self, state: S, verb: V) -> Refusal {
-        let open: Vec<_> = self.open_verbs(state).map(Word::word).collect();
+    fn refusal(&self, state: S, verb: V, suits: impl Fn(V) -> bool) -> Refusal {
+        let open = self.open_verbs(state).filter(|verb| suits(*verb));
+        let open: Vec<_> = open.map(Word::word).collect();
         let remedy = match open.is_empty() {
             true => "nothing is open any more".to_owned(),
             false => format!("open are {}", open.join(", ")),

@@ -22,6 +22,7 @@ pub(crate) async fn all(world: &World) -> Result<Vec<Met>> {
         ),
         (window_passed(world).await?, &["resource", "windowEnd"]),
         (its_own_parent(world).await?, &["resource", "parent"]),
+        (none_declared(world).await?, &["resource", "verb", "major"]),
         (nowhere(world).await?, &["resource"]),
         (there_already(world).await?, &["resource"]),
         (import(world, "touched", touch).await?, &[]),
@@ -89,6 +90,21 @@ async fn its_own_parent(world: &World) -> Result<Told> {
         ..Default::default()
     };
     refused(world.incidents().set_incident_parent(set).await)
+}
+
+async fn none_declared(world: &World) -> Result<Told> {
+    let name = world.incident().await?.name;
+    let stand_down = pb::StandDownMajorIncidentRequest {
+        name,
+        reason: "It is over.".to_owned(),
+        ..Default::default()
+    };
+    refused(
+        world
+            .incidents()
+            .stand_down_major_incident(stand_down)
+            .await,
+    )
 }
 
 async fn nowhere(world: &World) -> Result<Told> {

@@ -1,7 +1,7 @@
 //! Raising an incident.
 
 use mainstay_chassis::Refusal;
-use mainstay_practice::{Call, Moment, Record, Scope, Written, name};
+use mainstay_practice::{Call, Moment, Record, Scope, Step, Written, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use sea_orm::{ColumnTrait, QueryFilter};
 use tonic::{Request, Response};
@@ -28,9 +28,12 @@ impl IncidentApi {
         };
         let raising = Raising::look(&scope, raised, self.policies.clone()).await?;
         if said.validate_only {
-            let (record, _) = raising.build(&self.store.moment(&call))?;
+            let steps = raising.build(&self.store.moment(&call))?;
+            let newest = steps.into_iter().next_back();
             let written = Written {
-                record,
+                record: newest
+                    .ok_or_else(|| Refusal::internal("nothing was raised"))?
+                    .after,
                 cursor: String::new(),
                 replayed: false,
             };
@@ -38,7 +41,7 @@ impl IncidentApi {
         }
         let written = self
             .store
-            .create(call.clone(), move |at| raising.build(at))
+            .create_history(call.clone(), move |at| raising.build(at))
             .await?;
         drop(family);
         Ok(self.reply(&call, &written, response))
@@ -109,7 +112,7 @@ impl Raising {
         })
     }
 
-    fn build(&self, at: &Moment) -> Result<(Incident, Event), Refusal> {
+    fn build(&self, at: &Moment) -> Result<Vec<Step<Event, Incident>>, Refusal> {
         if let Some(twin) = &self.twin {
             return Err(Refusal::exists(twin.clone()));
         }
@@ -118,7 +121,8 @@ impl Raising {
         }
         let in_force = self.policies.at(&self.organization, at.now_us);
         let mut by = Terms::new(&in_force, at);
-        Incident::raise(self.draft.clone(), &self.organization, &mut by)
+        let (incident, event) = Incident::raise(self.draft.clone(), &self.organization, &mut by)?;
+        Ok(incident.begun(event, &by))
     }
 }
 

@@ -6,8 +6,8 @@ use mainstay_chassis::Refusal;
 use sea_orm::prelude::Uuid;
 
 use super::{
-    Event, Hold, Impact, Incident, Labels, Links, Milestones, Priority, Resolution, Severity,
-    Slugs, State, Terms, Urgency,
+    Event, Hold, Impact, Incident, Labels, Links, Major, Milestones, Priority, Resolution,
+    Severity, Slugs, State, Terms, Urgency,
 };
 
 /// What is said of an incident when it is raised.
@@ -89,6 +89,8 @@ pub struct Standing {
     pub resolution: Option<Resolution>,
     /// How often it was reopened.
     pub reopen_count: i32,
+    /// How it stands as a major incident.
+    pub major: Option<Major>,
 }
 
 impl Standing {
@@ -108,6 +110,7 @@ impl Standing {
             hold: None,
             resolution: None,
             reopen_count: 0,
+            major: None,
         }
     }
 }
@@ -171,6 +174,8 @@ impl Incident {
             labels: Labels(draft.labels),
             milestones: draft.milestones,
             reopen_count: standing.reopen_count,
+            major_state: standing.major.as_ref().map(|major| major.state),
+            major: standing.major,
         }
     }
     /// Takes what the kernel stamps on every change.

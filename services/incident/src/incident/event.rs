@@ -1,6 +1,6 @@
 //! What may happen to an incident, in the domain's words.
 
-use super::{Milestones, State, Verb};
+use super::{Milestones, ResponseRole, State, Verb};
 
 /// What happened. The incident after it is told with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,5 +45,23 @@ pub enum Event {
         uri: String,
         /// Whether it was removed.
         removed: bool,
+    },
+    /// A rule proposes to declare it a major incident.
+    MajorProposed {
+        /// The rule's name.
+        rule: String,
+    },
+    /// It is no major incident, though it was proposed.
+    MajorDismissed,
+    /// It was declared a major incident.
+    MajorDeclared,
+    /// The response to it has ended.
+    MajorStoodDown,
+    /// A role in the response was given to another, or to nobody.
+    RoleAssigned {
+        /// The role.
+        role: ResponseRole,
+        /// Who had it before.
+        previous_assignee: Option<String>,
     },
 }

@@ -68,6 +68,14 @@ pub enum Verb {
     Link,
     /// Removes a link.
     Unlink,
+    /// Declares a major incident.
+    DeclareMajor,
+    /// Ends the response to a major incident.
+    StandDown,
+    /// Says that it is no major incident.
+    DismissMajor,
+    /// Gives a role in the response.
+    AssignRole,
 }
 
 const OPEN: &[State] = &[New, InProgress, OnHold, Mitigated];
@@ -90,6 +98,10 @@ pub const LIFECYCLE: Lifecycle<State, Verb> = Lifecycle(&[
     fact(Verb::UpdateMilestones, State::ALL),
     fact(Verb::Link, State::ALL),
     fact(Verb::Unlink, State::ALL),
+    fact(Verb::DeclareMajor, OPEN),
+    fact(Verb::StandDown, State::ALL),
+    fact(Verb::DismissMajor, State::ALL),
+    fact(Verb::AssignRole, OPEN),
 ]);
 
 const fn step(verb: Verb, from: &'static [State], to: State) -> Rule<State, Verb> {
@@ -156,6 +168,8 @@ impl Verb {
             Self::Update => "incident.update",
             Self::UpdateMilestones => "incident.update_milestones",
             Self::Link | Self::Unlink => "incident.link",
+            Self::DeclareMajor | Self::StandDown | Self::DismissMajor => "incident.declare_major",
+            Self::AssignRole => "incident.assign_role",
         }
     }
 }
@@ -178,6 +192,10 @@ impl Word for Verb {
         Self::UpdateMilestones,
         Self::Link,
         Self::Unlink,
+        Self::DeclareMajor,
+        Self::StandDown,
+        Self::DismissMajor,
+        Self::AssignRole,
     ];
 
     fn word(self) -> &'static str {
@@ -198,6 +216,10 @@ impl Word for Verb {
             Self::UpdateMilestones => "update_milestones",
             Self::Link => "link",
             Self::Unlink => "unlink",
+            Self::DeclareMajor => "declare_major",
+            Self::StandDown => "stand_down",
+            Self::DismissMajor => "dismiss_major",
+            Self::AssignRole => "assign_role",
         }
     }
 }

@@ -182,12 +182,15 @@ impl Incident {
     pub fn is_open_to(&self, verb: Verb, by: &Terms<'_>) -> bool {
         let end = || self.reopen_window_end(by);
         let passed = || end().is_some_and(|end| end < by.at().now_us);
-        LIFECYCLE.next(self.state, verb).is_ok() && !(verb == Verb::Reopen && passed())
+        LIFECYCLE.next(self.state, verb).is_ok()
+            && self.suits_major(verb)
+            && !(verb == Verb::Reopen && passed())
     }
 
     /// Refuses the verb when the state does not allow it.
     pub(super) fn open_to(&self, verb: Verb) -> Result<State, Refusal> {
-        let next = LIFECYCLE.next(self.state, verb);
+        let suits = |verb| self.suits_major(verb);
+        let next = LIFECYCLE.next_of(self.state, verb, suits);
         next.map_err(|refusal| refusal.with("resource", self.name()))
     }
 
@@ -228,7 +231,7 @@ impl Incident {
     }
 
     /// The moment's time, never earlier than the newest change.
-    fn now(&self, by: &Terms<'_>) -> i64 {
+    pub(super) fn now(&self, by: &Terms<'_>) -> i64 {
         by.at().now_us.max(self.occur_us)
     }
 

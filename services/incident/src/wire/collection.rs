@@ -31,6 +31,13 @@ const IMPACTS: &[(&str, &str)] = &[
     ("IMPACT_CRITICAL", "CRITICAL"),
 ];
 
+const MAJOR_STATES: &[(&str, &str)] = &[
+    ("MAJOR_INCIDENT_STATE_PROPOSED", "PROPOSED"),
+    ("MAJOR_INCIDENT_STATE_DISMISSED", "DISMISSED"),
+    ("MAJOR_INCIDENT_STATE_DECLARED", "DECLARED"),
+    ("MAJOR_INCIDENT_STATE_STOOD_DOWN", "STOOD_DOWN"),
+];
+
 /// The fields that a filter of incidents may name; each has an index.
 pub(crate) const FIELDS: &[Field<Column>] = &[
     Field {
@@ -47,6 +54,11 @@ pub(crate) const FIELDS: &[Field<Column>] = &[
         name: "impact",
         column: Column::Impact,
         kind: FieldKind::Enum(IMPACTS),
+    },
+    Field {
+        name: "major",
+        column: Column::MajorState,
+        kind: FieldKind::Enum(MAJOR_STATES),
     },
     Field {
         name: "service",
@@ -187,7 +199,12 @@ mod tests {
             .map(|state| state.word())
             .collect();
         assert_eq!(words, states);
-        for (wire, kept) in STATES.iter().chain(PRIORITIES).chain(IMPACTS) {
+        for (wire, kept) in STATES
+            .iter()
+            .chain(PRIORITIES)
+            .chain(IMPACTS)
+            .chain(MAJOR_STATES)
+        {
             assert!(wire.ends_with(kept), "{wire} is not {kept}");
         }
     }

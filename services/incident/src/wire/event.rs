@@ -6,26 +6,22 @@ use prost::Message;
 
 use super::values::milestones_out;
 use super::words::OnWire;
-use crate::incident::{Event, Milestones, State, Verb};
+use crate::incident::{Event, Milestones, ResponseRole, State, Verb};
+
+/// The payload that is a message of the contract: the incident after the event,
+/// and the message's other fields.
+macro_rules! tell {
+    ($message:ident, $incident:expr $(, $field:ident: $value:expr)*) => {
+        told(
+            concat!("mainstay.incident.v1.", stringify!($message)),
+            &pb::$message { incident: Some($incident), $($field: $value,)* },
+        )
+    };
+}
 
 /// The payload of an event after which the incident is as given.
 pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
     match event {
-        Event::Created => {
-            let incident = Some(incident);
-            told(
-                "mainstay.incident.v1.IncidentCreated",
-                &pb::IncidentCreated { incident },
-            )
-        }
-        Event::Updated { changed } => {
-            let (incident, changed_fields) = (Some(incident), owned(changed));
-            let event = pb::IncidentUpdated {
-                incident,
-                changed_fields,
-            };
-            told("mainstay.incident.v1.IncidentUpdated", &event)
-        }
         Event::StateChanged {
             verb,
             previous,
@@ -40,25 +36,27 @@ pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
             previous_team.as_deref(),
             previous_assignee.as_deref(),
         ),
-        Event::Acknowledged => {
-            let incident = Some(incident);
-            told(
-                "mainstay.incident.v1.IncidentAcknowledged",
-                &pb::IncidentAcknowledged { incident },
-            )
-        }
         Event::MilestonesChanged { changed, previous } => {
             milestones_changed(incident, changed, previous)
         }
-        Event::Linked { uri, removed } => {
-            let (incident, uri, removed) = (Some(incident), uri.clone(), *removed);
-            let event = pb::IncidentLinked {
-                incident,
-                uri,
-                removed,
-            };
-            told("mainstay.incident.v1.IncidentLinked", &event)
+        Event::RoleAssigned {
+            role,
+            previous_assignee,
+        } => role_assigned(incident, *role, previous_assignee.as_deref()),
+        Event::Created => tell!(IncidentCreated, incident),
+        Event::Updated { changed } => {
+            tell!(IncidentUpdated, incident, changed_fields: owned(changed))
         }
+        Event::Acknowledged => tell!(IncidentAcknowledged, incident),
+        Event::Linked { uri, removed } => {
+            tell!(IncidentLinked, incident, uri: uri.clone(), removed: *removed)
+        }
+        Event::MajorProposed { rule } => {
+            tell!(MajorIncidentProposed, incident, rule: rule.clone())
+        }
+        Event::MajorDismissed => tell!(MajorIncidentDismissed, incident),
+        Event::MajorDeclared => tell!(MajorIncidentDeclared, incident),
+        Event::MajorStoodDown => tell!(MajorIncidentStoodDown, incident),
     }
 }
 
@@ -80,22 +78,21 @@ fn state_changed(
 }
 
 fn assigned(incident: pb::Incident, team: Option<&str>, assignee: Option<&str>) -> Payload {
-    let organization = incident
-        .name
-        .split('/')
-        .nth(1)
-        .unwrap_or_default()
-        .to_owned();
-    let full = |collection: &str, slug: Option<&str>| {
-        let name = |slug| format!("organizations/{organization}/{collection}/{slug}");
-        slug.map(name).unwrap_or_default()
-    };
-    let event = pb::IncidentAssigned {
-        incident: Some(incident),
-        previous_team: full("teams", team),
-        previous_assignee: full("users", assignee),
-    };
-    told("mainstay.incident.v1.IncidentAssigned", &event)
+    let previous_team = full(&incident, "teams", team);
+    let previous_assignee = full(&incident, "users", assignee);
+    tell!(IncidentAssigned, incident, previous_team: previous_team, previous_assignee: previous_assignee)
+}
+
+fn role_assigned(incident: pb::Incident, role: ResponseRole, assignee: Option<&str>) -> Payload {
+    let previous_assignee = full(&incident, "users", assignee);
+    tell!(IncidentRoleAssigned, incident, role: role.number(), previous_assignee: previous_assignee)
+}
+
+/// The full name of a team or user of the incident's organization.
+fn full(incident: &pb::Incident, collection: &str, slug: Option<&str>) -> String {
+    let organization = incident.name.split('/').nth(1).unwrap_or_default();
+    let name = |slug| format!("organizations/{organization}/{collection}/{slug}");
+    slug.map(name).unwrap_or_default()
 }
 
 fn milestones_changed(incident: pb::Incident, changed: &[&str], previous: &Milestones) -> Payload {

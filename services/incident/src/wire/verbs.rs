@@ -64,6 +64,10 @@ addressed! {
     UnlinkIncidentRequest => UnlinkIncidentResponse,
     SetIncidentParentRequest => SetIncidentParentResponse,
     UpdateIncidentMilestonesRequest => UpdateIncidentMilestonesResponse,
+    DeclareMajorIncidentRequest => DeclareMajorIncidentResponse,
+    StandDownMajorIncidentRequest => StandDownMajorIncidentResponse,
+    DismissMajorIncidentRequest => DismissMajorIncidentResponse,
+    AssignIncidentRoleRequest => AssignIncidentRoleResponse,
 }
 
 impl Addressed for pb::UpdateIncidentRequest {

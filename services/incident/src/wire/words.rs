@@ -4,7 +4,10 @@
 use mainstay_proto::mainstay::incident::v1 as pb;
 
 use crate::comment::Audience;
-use crate::incident::{HoldReason, Impact, Priority, ResolutionCode, Severity, State, Urgency};
+use crate::incident::{
+    HoldReason, Impact, MajorState, Priority, ResolutionCode, ResponseRole, Severity, State,
+    Urgency,
+};
 
 /// A word of the record that the contract knows.
 pub(crate) trait OnWire: Sized + Copy {
@@ -73,6 +76,22 @@ pair!(
         Other
     }
 );
+pair!(
+    MajorState = MajorIncidentState {
+        Proposed,
+        Dismissed,
+        Declared,
+        StoodDown
+    }
+);
+pair!(
+    ResponseRole = ResponseRole {
+        Commander,
+        Scribe,
+        Liaison,
+        Communications
+    }
+);
 pair!(Audience = CommentAudience { Public, Internal });
 pair!(
     ResolutionCode = ResolutionCode {
@@ -118,6 +137,8 @@ mod tests {
         check::<HoldReason>(6);
         check::<Audience>(2);
         check::<ResolutionCode>(7);
+        check::<MajorState>(4);
+        check::<ResponseRole>(4);
     }
 
     #[test]
@@ -128,6 +149,16 @@ mod tests {
                 .unwrap()
                 .as_str_name();
             assert_eq!(name.trim_start_matches("INCIDENT_STATE_"), state.word());
+            assert_eq!(state.to_value(), state.word());
+        }
+        for state in all::<MajorState>() {
+            let name = pb::MajorIncidentState::try_from(state.number())
+                .unwrap()
+                .as_str_name();
+            assert_eq!(
+                name.trim_start_matches("MAJOR_INCIDENT_STATE_"),
+                state.word()
+            );
             assert_eq!(state.to_value(), state.word());
         }
         for impact in all::<Impact>() {
