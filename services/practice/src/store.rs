@@ -10,6 +10,7 @@ mod batch;
 mod engine;
 mod op;
 mod point;
+mod replay;
 mod shelf;
 mod sqlite;
 mod write;

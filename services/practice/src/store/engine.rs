@@ -2,8 +2,7 @@
 //! other in memory, and writes all of them in one transaction. While one batch
 //! commits, the next collects itself. The only code that writes a database.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, HashSet};
 
 use mainstay_chassis::Clock;
 use sea_orm::IntoActiveModel;
@@ -13,9 +12,8 @@ use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row, Shape, model, row_of};
 use super::batch::{Batch, Ends, Heads, Made, Sealed, seal};
-use super::op::{Op, reused};
+use super::op::Op;
 use super::shelf::{Shelves, label_shape};
-use crate::cursor::Cursor;
 use crate::log::{Entry, Log};
 use crate::tables::{event_log, idempotency, log_head, number_head, organization_head};
 
@@ -31,27 +29,27 @@ const FORGET_EVERY_US: i64 = 60 * 1_000_000;
 const FORGET_AT_ONCE: u64 = 1_000;
 
 /// The shapes of the kernel's own tables.
-struct Shapes {
-    event: Shape,
+pub(super) struct Shapes {
+    pub(super) event: Shape,
     head: Shape,
     organization: Shape,
     number: Shape,
-    key: Shape,
+    pub(super) key: Shape,
     label: Shape,
     /// Places of two columns of the events.
-    record_id: usize,
-    revision: usize,
+    pub(super) record_id: usize,
+    pub(super) revision: usize,
 }
 
 /// The writer of one service.
 pub(crate) struct Engine<B> {
-    backend: B,
-    service: &'static str,
+    pub(super) backend: B,
+    pub(super) service: &'static str,
     clock: Clock,
     log: Log,
-    heads: Heads,
+    pub(super) heads: Heads,
     shelves: Shelves,
-    shapes: Shapes,
+    pub(super) shapes: Shapes,
     forgot_us: i64,
     planted: bool,
 }
@@ -233,80 +231,6 @@ impl<B: Backend> Engine<B> {
         Ok(made.events)
     }
 
-    /// Answers the repeats from what the first call came to; says which were.
-    async fn replay(&mut self, part: &mut [Box<dyn Op>]) -> Result<Vec<bool>, Fault> {
-        let known = self.known(part).await?;
-        let mut done = Vec::with_capacity(part.len());
-        for op in part {
-            let found = op.key().and_then(|(key, organization, principal)| {
-                known
-                    .get(&(key.id, organization.to_owned(), principal.to_owned()))
-                    .map(|found| (key, found))
-            });
-            done.push(found.is_some());
-            let Some((key, found)) = found else { continue };
-            if key.digest.as_slice() != found.digest {
-                op.refuse(reused(key.id));
-                continue;
-            }
-            let events = self.events(found).await?;
-            let newest = events.iter().map(|event| event.org_sequence).max();
-            let cursor = Cursor::single(
-                &found.organization,
-                self.service,
-                self.heads.epoch,
-                newest.unwrap_or(0),
-            );
-            op.replay(&events, &cursor.encode());
-        }
-        Ok(done)
-    }
-
-    /// What is known of the request ids of these operations.
-    async fn known(&mut self, part: &[Box<dyn Op>]) -> Result<Known, Fault> {
-        let keys = part.iter().filter_map(|op| op.key());
-        let keys: Vec<_> = keys
-            .map(|(key, organization, principal)| {
-                let mut hash = DefaultHasher::new();
-                (key.id, organization, principal).hash(&mut hash);
-                (i64::from_ne_bytes(hash.finish().to_ne_bytes()), key.id)
-            })
-            .collect();
-        let mut hashes: Vec<i64> = keys.iter().map(|(hash, _)| *hash).collect();
-        hashes.sort_unstable();
-        self.backend.claim(&hashes).await?;
-        let ids: Vec<Value> = keys.iter().map(|(_, id)| Value::Uuid(Some(*id))).collect();
-        let mut known = HashMap::new();
-        for row in self.backend.select(&self.shapes.key, 0, &ids).await? {
-            let key: idempotency::Model = read::<idempotency::ActiveModel, _>(row)?;
-            let place = (
-                key.request_id,
-                key.organization.clone(),
-                key.principal.clone(),
-            );
-            known.insert(place, key);
-        }
-        Ok(known)
-    }
-
-    /// The newest event of each record that an earlier call wrote.
-    async fn events(&mut self, key: &idempotency::Model) -> Result<Vec<Entry>, Fault> {
-        let mut events = Vec::new();
-        for (record_id, revision) in key.written() {
-            let by = [
-                (self.shapes.record_id, Value::Uuid(Some(record_id))),
-                (self.shapes.revision, Value::BigInt(Some(revision))),
-            ];
-            let row = self.backend.find(&self.shapes.event, &by).await?;
-            let row = row.ok_or_else(|| {
-                Fault::Away(format!("no event for the request id {}", key.request_id))
-            })?;
-            let event = read::<event_log::ActiveModel, event_log::Model>(row)?;
-            events.push(Entry::from(event));
-        }
-        Ok(events)
-    }
-
     async fn load(&mut self) -> Result<(), Fault> {
         for shelf in self.shelves.all() {
             let (shape, wanted) = (shelf.shape(), shelf.wanted());
@@ -433,9 +357,6 @@ fn planted() -> bool {
 /// Operations that wait for the same batch.
 type Operations = Vec<Box<dyn Op>>;
 
-/// Request ids used before, by id, organization and principal.
-type Known = HashMap<(Uuid, String, String), idempotency::Model>;
-
 /// Tells operations that they could not be written.
 fn fail(operations: Operations, fault: &Fault) {
     for mut op in operations {
@@ -452,7 +373,7 @@ fn without_twins(operations: Operations) -> (Operations, Operations) {
         .partition(|op| op.key().is_none_or(|(key, ..)| seen.insert(key.id)))
 }
 
-fn read<A, M>(row: Row) -> Result<M, Fault>
+pub(super) fn read<A, M>(row: Row) -> Result<M, Fault>
 where
     A: sea_orm::ActiveModelTrait + sea_orm::TryIntoModel<M>,
     M: sea_orm::ModelTrait<Entity = A::Entity>,
