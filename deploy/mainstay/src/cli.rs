@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::client::ServerArgs;
-use crate::commands::{contract, metrics, practice, token, verify, watch};
+use crate::commands::{contract, metrics, policy, practice, token, verify, watch};
 use crate::import::ImportArgs;
 
 /// IT service management as a suite of gRPC services.
@@ -78,6 +78,20 @@ pub(crate) enum Command {
         server: ServerArgs,
         #[command(subcommand)]
         what: practice::What,
+    },
+    /// Apply the policies in a file, and say what changes.
+    Apply {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        args: policy::ApplyArgs,
+    },
+    /// Print the policies in force as a file that can be applied.
+    Export {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        args: policy::ExportArgs,
     },
     /// Answer a metric.
     Metrics {

@@ -3,6 +3,7 @@
 pub(crate) mod contract;
 pub(crate) mod import;
 pub(crate) mod metrics;
+pub(crate) mod policy;
 pub(crate) mod practice;
 pub(crate) mod token;
 pub(crate) mod verify;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use mainstay_chassis::config::SettingsError;
 
+mod bundle;
 mod cli;
 mod client;
 mod commands;
@@ -75,6 +76,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Watch { server, args }) => commands::watch::run(&server, args).await?,
         Some(Command::Practice { server, what }) => commands::practice::run(&server, what).await?,
         Some(Command::Metrics { server, args }) => commands::metrics::run(&server, args).await?,
+        Some(Command::Apply { server, args }) => commands::policy::apply(&server, args).await?,
+        Some(Command::Export { server, args }) => commands::policy::export(&server, args).await?,
         Some(Command::Import { server, args }) => {
             return Box::pin(commands::import::run(&server, &args)).await;
         }

@@ -1,6 +1,6 @@
 //! The mapping: a YAML document that says which columns of a foreign log are
-//! what, and what its words mean here. Errors name the place. This is the one
-//! module that knows the YAML library.
+//! what, and what its words mean here. Errors name the place. Beside
+//! `bundle.rs` it alone knows the YAML library.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
