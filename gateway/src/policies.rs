@@ -108,4 +108,5 @@ routed! {
     create_policy_version(CreatePolicyVersionRequest) -> CreatePolicyVersionResponse by parent;
     activate_policy_version(ActivatePolicyVersionRequest) -> ActivatePolicyVersionResponse by name;
     apply_policy(ApplyPolicyRequest) -> ApplyPolicyResponse by name;
+    simulate_policy(SimulatePolicyRequest) -> SimulatePolicyResponse by name;
 }

@@ -162,6 +162,7 @@ mod tests {
             "access.read",
             "incident.import",
             "policy.activate",
+            "policy.simulate",
             "policy.write",
         ];
         assert_eq!(missing, reserved);

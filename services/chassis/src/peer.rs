@@ -120,6 +120,7 @@ fn ceiling(method: &Method) -> Option<Duration> {
     let name = method.descriptor.name();
     Some(Duration::from_secs(match name {
         "ListEvents" => 35,
+        "SimulatePolicy" => 30,
         _ if name.starts_with("Import") || name.starts_with("Batch") => 30,
         _ if method.no_side_effects => 5,
         _ => 10,

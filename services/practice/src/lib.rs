@@ -28,7 +28,7 @@ pub use filter::{Field, FieldKind};
 pub use follow::{Effects, Follower};
 pub use lifecycle::{Lifecycle, Rule, Word};
 pub use page::{Collection, Key, Order, Page, PageRequest, Reader};
-pub use policy::{Finding, InForce, PolicyApi, PolicyBook, PolicyDocument};
+pub use policy::{Finding, InForce, PolicyApi, PolicyBook, PolicyDocument, Replay};
 pub use practice_service::{Portrait, PracticeApi};
 pub use record::{Fixed, Payload, Record, Stamp};
 pub use scope::{AsOf, Scope};

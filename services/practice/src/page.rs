@@ -28,9 +28,9 @@ use uuid::Uuid;
 use crate::Record;
 use crate::filter::{Field, Filter, Ground};
 use crate::scope::{away, these};
-use keyset::Place;
 pub use keyset::{Key, Order};
-use token::{Fingerprint, Token};
+pub(crate) use keyset::{Place, Sorted};
+pub(crate) use token::{Fingerprint, Token};
 use walk::Walk;
 
 /// Records on a page when nothing is said.
@@ -202,7 +202,7 @@ impl<R: Record> Collection<R> {
 }
 
 /// How many records a page has at most.
-fn size(asked: i32) -> Result<usize, Refusal> {
+pub(crate) fn size(asked: i32) -> Result<usize, Refusal> {
     match usize::try_from(asked) {
         Ok(0) => Ok(USUAL),
         Ok(size) => Ok(size.min(MOST)),

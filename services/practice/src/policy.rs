@@ -13,6 +13,7 @@ mod book;
 mod diff;
 mod document;
 mod place;
+pub mod simulate;
 mod version;
 mod write;
 
@@ -22,6 +23,7 @@ pub use api::PolicyApi;
 pub use book::PolicyBook;
 pub use diff::{Change, changes};
 pub use document::LARGEST;
+pub use simulate::{Divergence, Replay, Taken, Verdict};
 pub use version::{Activation, Version};
 
 /// The version text of a practice's built-in policy.

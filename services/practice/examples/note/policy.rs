@@ -2,6 +2,7 @@
 //! wire, the policy made of it, and the verb that asks for it.
 
 use mainstay_chassis::{Kind, Refusal};
+use mainstay_practice::policy::{Divergence, Replay, Taken, Verdict};
 use mainstay_practice::{Finding, InForce, PolicyBook, PolicyDocument, Store, Written};
 use mainstay_proto::check::{Rules, Violations};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
@@ -41,6 +42,28 @@ impl PolicyDocument for NotePolicy {
             Ok(longest @ 1..) => Ok(Self { longest }),
             Ok(0) | Err(_) => Err(vec![Finding::at("longest", "must let notes have a text")]),
         }
+    }
+}
+
+impl Replay for NotePolicy {
+    type Record = Model;
+
+    fn replay(&self, taken: &Taken<'_, Model>) -> Vec<Divergence> {
+        let written = taken.before.is_none();
+        let too_long = taken.after.text.chars().count() > self.longest;
+        let refused = (written && too_long).then(|| Divergence {
+            verb: "write".to_owned(),
+            field: "longest".to_owned(),
+            verdict: Verdict::Refused(format!(
+                "text must have at most {} characters",
+                self.longest
+            )),
+        });
+        refused.into_iter().collect()
+    }
+
+    fn number(note: &Model) -> String {
+        format!("NOTE-{}", note.number)
     }
 }
 
@@ -414,6 +437,74 @@ mod tests {
                 .unwrap_err();
             assert_eq!(status.code(), code, "{name}");
         }
+        bench.store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_simulation_tells_what_another_policy_would_have_refused() {
+        let bench = Bench::new().await;
+        for text in ["long note", "note", "another note"] {
+            bench.write(text).await.unwrap();
+        }
+        let ask = |longest, token: &str| pb::SimulatePolicyRequest {
+            name: "note".to_owned(),
+            candidate: Some(pb::simulate_policy_request::Candidate::Document(document(
+                longest,
+            ))),
+            page_size: 1,
+            page_token: token.to_owned(),
+            ..Default::default()
+        };
+        let first = bench
+            .api
+            .simulate_policy(asked(ask(4, "")))
+            .await
+            .unwrap()
+            .into_inner();
+        let told = first.simulation.unwrap();
+        assert_eq!(
+            (
+                told.decision_count,
+                told.refused_count,
+                told.otherwise_count
+            ),
+            (3, 2, 0)
+        );
+        assert_eq!((told.counts.len(), told.counts[0].count), (1, 2));
+        let difference = &first.differences[0];
+        assert_eq!(
+            (difference.number.as_str(), difference.refused),
+            ("NOTE-1", true)
+        );
+        assert_eq!(
+            difference.explanation,
+            "text must have at most 4 characters"
+        );
+
+        let request = ask(4, &first.next_page_token);
+        let second = bench
+            .api
+            .simulate_policy(asked(request))
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(second.differences[0].number, "NOTE-3");
+        assert_eq!(second.simulation, None);
+        let other = bench
+            .api
+            .simulate_policy(asked(ask(5, &first.next_page_token)))
+            .await;
+        assert_eq!(other.unwrap_err().code(), Code::InvalidArgument);
+        let same = bench
+            .api
+            .simulate_policy(asked(ask(80, "")))
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(
+            (same.differences.len(), same.next_page_token.as_str()),
+            (0, "")
+        );
         bench.store.close().await;
     }
 

@@ -1,5 +1,7 @@
 //! `PolicyService` of one practice: parse, act, reply.
 
+use std::sync::Arc;
+
 use mainstay_chassis::clock::{micros, timestamp};
 use mainstay_chassis::{Permit, Refusal};
 use mainstay_proto::mainstay::policy::v1 as pb;
@@ -7,15 +9,17 @@ use pb::policy_service_server::PolicyService;
 use prost::Message as _;
 use prost_types::{Any, Timestamp};
 use sea_orm::{ColumnTrait, QueryFilter};
+use sha2::{Digest, Sha256};
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use super::book::PolicyBook;
 use super::document::{check, refused};
 use super::place::Place;
+use super::simulate::{self, Question, Replay};
 use super::version::{Column, Version};
 use super::write::Change;
-use super::{Finding, PolicyDocument, diff};
+use super::{BUILT_IN, Finding, InForce, PolicyDocument, diff};
 use crate::call::permit;
 use crate::page::{Collection, Key, Order};
 use crate::{Call, PageRequest, Reader, Record, Store};
@@ -111,8 +115,13 @@ impl<P: PolicyDocument> PolicyApi<P> {
     }
 
     /// The version that a request names.
-    async fn named(&self, permit: &Permit, text: &str) -> Result<Version, Refusal> {
-        let (name, number) = Place::read::<P>("name", text, permit)?.version()?;
+    async fn named(
+        &self,
+        field: &'static str,
+        permit: &Permit,
+        text: &str,
+    ) -> Result<Version, Refusal> {
+        let (name, number) = Place::read::<P>(field, text, permit)?.version()?;
         let scope = self.store.scope(permit);
         let found = scope
             .find::<Version>()
@@ -125,8 +134,62 @@ impl<P: PolicyDocument> PolicyApi<P> {
     }
 }
 
+impl<P: Replay> PolicyApi<P> {
+    async fn simulate(
+        &self,
+        permit: &Permit,
+        asked: pb::SimulatePolicyRequest,
+    ) -> Result<pb::SimulatePolicyResponse, Refusal> {
+        let policy = Place::read::<P>("name", &asked.name, permit)?.whole()?;
+        let candidate = asked.candidate.as_ref();
+        let (policy, identity) = match given("candidate", candidate)? {
+            pb::simulate_policy_request::Candidate::Document(document) => {
+                let checked = check::<P>(document)
+                    .map_err(|findings| refused(policy, "document", findings))?;
+                let digest = hex(&Sha256::digest(&checked.document.value));
+                (checked.policy, digest)
+            }
+            pb::simulate_policy_request::Candidate::Version(version) => {
+                let kept = self.kept(permit, version).await?;
+                (kept.policy.clone(), kept.version.clone())
+            }
+        };
+        let start_us = instant("start_time", asked.start_time.as_ref())?.unwrap_or(i64::MIN);
+        let end_us = instant("end_time", asked.end_time.as_ref())?.unwrap_or(i64::MAX);
+        let question = Question {
+            policy: &policy,
+            fingerprint: format!("{identity} {start_us} {end_us}"),
+            start_us,
+            end_us,
+            page_size: asked.page_size,
+            page_token: &asked.page_token,
+        };
+        simulate::simulate(&self.store, permit, question).await
+    }
+
+    /// The policy of a version that a request names.
+    async fn kept(&self, permit: &Permit, text: &str) -> Result<Arc<InForce<P>>, Refusal> {
+        let organization = permit.organization();
+        let name = match text {
+            BUILT_IN => text.to_owned(),
+            _ => {
+                let version = self.named("version", permit, text).await?;
+                let name = version.name();
+                self.book.take(version)?;
+                name
+            }
+        };
+        let kept = self.book.version(organization, &name);
+        kept.ok_or_else(|| Refusal::not_found(name))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[tonic::async_trait]
-impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
+impl<P: Replay> PolicyService for PolicyApi<P> {
     async fn get_policy(
         &self,
         request: Request<pb::GetPolicyRequest>,
@@ -142,9 +205,8 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         &self,
         request: Request<pb::GetPolicyVersionRequest>,
     ) -> Answer<pb::GetPolicyVersionResponse> {
-        let version = self
-            .named(&permit(&request)?, &request.get_ref().name)
-            .await?;
+        let (permit, asked) = (permit(&request)?, request.get_ref());
+        let version = self.named("name", &permit, &asked.name).await?;
         let policy_version = Some(version.snapshot());
         Ok(Response::new(pb::GetPolicyVersionResponse {
             policy_version,
@@ -198,7 +260,7 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
     ) -> Answer<pb::ActivatePolicyVersionResponse> {
         let asked = request.get_ref();
         let call = Call::of(&request, &asked.etag, &asked.request_id)?;
-        let version = self.named(&call.permit, &asked.name).await?;
+        let version = self.named("name", &call.permit, &asked.name).await?;
         let activate_us = instant("activate_time", asked.activate_time.as_ref())?;
         let (version, cursor, replayed) = self.activate(call, version.id(), activate_us).await?;
         let policy_version = Some(version);
@@ -223,6 +285,15 @@ impl<P: PolicyDocument> PolicyService for PolicyApi<P> {
         let change = Change::new(checked.document, &asked.note, &asked.etag).active(activate_us);
         let (reply, replayed) = self.apply(call, change).await?;
         Ok(answer(reply, replayed))
+    }
+
+    async fn simulate_policy(
+        &self,
+        request: Request<pb::SimulatePolicyRequest>,
+    ) -> Answer<pb::SimulatePolicyResponse> {
+        let permit = permit(&request)?;
+        let reply = self.simulate(&permit, request.into_inner()).await?;
+        Ok(Response::new(reply))
     }
 }
 
