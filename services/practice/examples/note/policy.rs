@@ -209,6 +209,18 @@ mod tests {
         }
     }
 
+    /// A simulation of notes that may be so long, a difference a page.
+    fn ask(longest: u32, token: &str) -> pb::SimulatePolicyRequest {
+        let document = document(longest);
+        pb::SimulatePolicyRequest {
+            name: "note".to_owned(),
+            candidate: Some(pb::simulate_policy_request::Candidate::Document(document)),
+            page_size: 1,
+            page_token: token.to_owned(),
+            ..Default::default()
+        }
+    }
+
     fn reason(status: &tonic::Status) -> String {
         status
             .get_error_details()
@@ -446,15 +458,6 @@ mod tests {
         for text in ["long note", "note", "another note"] {
             bench.write(text).await.unwrap();
         }
-        let ask = |longest, token: &str| pb::SimulatePolicyRequest {
-            name: "note".to_owned(),
-            candidate: Some(pb::simulate_policy_request::Candidate::Document(document(
-                longest,
-            ))),
-            page_size: 1,
-            page_token: token.to_owned(),
-            ..Default::default()
-        };
         let first = bench
             .api
             .simulate_policy(asked(ask(4, "")))
