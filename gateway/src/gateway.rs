@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use mainstay_chassis::health::Health;
+use mainstay_chassis::settings::Settings;
 use mainstay_chassis::{Methods, Peer, Refusal, limited, reflection};
 use mainstay_practice::{EventApi, Store, StoreError, StoreSettings, follow};
 use mainstay_proto::mainstay::access::v1::access_service_server::AccessServiceServer;
@@ -20,6 +21,7 @@ use crate::front::{Front, Limits};
 use crate::merge::MergedEvents;
 use crate::metrics::{MetricApi, Metrics};
 use crate::migrations::Migrator;
+use crate::neighbours::{self, Neighbour};
 use crate::policies::Policies;
 use crate::practices::Practices;
 
@@ -27,7 +29,7 @@ use crate::practices::Practices;
 pub const NAME: &str = "gateway";
 
 /// The packages that the gateway serves itself, or merges from its peers.
-const PACKAGES: [&str; 8] = [
+pub(crate) const PACKAGES: [&str; 8] = [
     "mainstay.access.v1",
     "mainstay.event.v1",
     "mainstay.metrics.v1",
@@ -38,17 +40,6 @@ const PACKAGES: [&str; 8] = [
     "grpc.reflection.v1alpha",
 ];
 
-/// A practice behind the gateway.
-#[derive(Clone, Debug)]
-pub struct Neighbour {
-    /// Its name, such as `incident`.
-    pub name: &'static str,
-    /// The proto packages that are its own.
-    pub packages: &'static [&'static str],
-    /// How it is called.
-    pub peer: Peer,
-}
-
 /// What the gateway allows.
 #[derive(Clone, Copy, Debug)]
 pub struct GatewaySettings {
@@ -56,6 +47,25 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// Whether clients may ask for the contract by reflection.
     pub reflection: bool,
+}
+
+impl GatewaySettings {
+    /// What the settings of a process say of the gateway.
+    pub fn of(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        let limits = Limits {
+            units_per_second: limits.units_per_second,
+            failures_per_minute: limits.failures_per_minute,
+            streams_per_principal: limits.streams_per_principal,
+            streams_per_organization: limits.streams_per_organization,
+            streams_per_process: limits.streams_per_process,
+            ..Limits::default()
+        };
+        Self {
+            limits,
+            reflection: settings.reflection,
+        }
+    }
 }
 
 /// Why the gateway cannot be opened.
@@ -77,6 +87,8 @@ pub struct Gateway {
     store: Store,
     access: Access,
     health: Health,
+    /// The gRPC services that do not depend on another process.
+    local: Vec<String>,
     front: Front,
     followers: TaskTracker,
 }
@@ -105,11 +117,21 @@ impl Gateway {
                 metrics.counter(),
             ));
         }
-        followers.close();
-        let services = methods
+        let health = Health::new(services(&methods, |_| true), store.drain().clone());
+        let far = neighbours
             .iter()
-            .map(|method| method.descriptor.parent_service().full_name().to_owned());
-        let health = Health::new(services, store.drain().clone());
+            .filter(|neighbour| neighbour.peer.is_far());
+        for neighbour in far.cloned() {
+            let services = services(&methods, |package| neighbour.packages.contains(&package));
+            let (health, drain) = (health.clone(), store.drain().clone());
+            followers.spawn(neighbours::watch_health(neighbour, services, health, drain));
+        }
+        followers.close();
+        let local = services(&methods, |package| {
+            let is_far = |neighbour: &&Neighbour| neighbour.peer.is_far();
+            let mut far = neighbours.iter().filter(is_far);
+            !far.any(|neighbour| neighbour.packages.contains(&package))
+        });
         let own = Parts {
             store: &store,
             access: &access,
@@ -132,6 +154,7 @@ impl Gateway {
             store,
             access,
             health,
+            local,
             front,
             followers,
         })
@@ -147,9 +170,13 @@ impl Gateway {
         &self.access
     }
 
-    /// Says by health that everything is served.
+    /// Says by health that everything is served but what runs elsewhere, of
+    /// which it says what it hears.
     pub fn ready(&self) {
-        self.health.set_all(true);
+        self.health.set("", true);
+        for service in &self.local {
+            self.health.set(service, true);
+        }
     }
 
     /// Waits for the followers, which end by the drain, and closes the store.
@@ -195,6 +222,14 @@ impl Parts<'_> {
             false => Ok(routes),
         }
     }
+}
+
+/// The names of the gRPC services in some packages.
+fn services(methods: &Methods, of: impl Fn(&str) -> bool) -> Vec<String> {
+    let methods = methods.iter().filter(|method| of(&method.package()));
+    methods
+        .map(|method| method.descriptor.parent_service().full_name().to_owned())
+        .collect()
 }
 
 /// Who serves which package.

@@ -8,7 +8,10 @@ pub mod gateway;
 pub mod merge;
 pub mod metrics;
 pub mod migrations;
+pub mod neighbours;
 pub mod policies;
 pub mod practices;
+pub mod process;
 
-pub use gateway::{Gateway, GatewayError, GatewaySettings, Neighbour};
+pub use gateway::{Gateway, GatewayError, GatewaySettings};
+pub use neighbours::Neighbour;

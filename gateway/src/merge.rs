@@ -16,9 +16,13 @@ use mainstay_proto::mainstay::event::v1 as pb;
 use pb::event_service_client::EventServiceClient;
 use pb::event_service_server::EventService;
 use pb::watch_events_response::Content;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use places::Places;
+
+/// How long a client waits before it reconnects.
+const RECONNECT_DELAY_MS: i32 = 200;
 
 /// The merged log.
 #[derive(Clone, Debug)]
@@ -170,6 +174,7 @@ impl EventService for MergedEvents {
             streams.push(stream.map(move |part| (service, part)).boxed());
         }
         let merged = Merged {
+            rights: ask.principal.ended().clone(),
             organization: ask.organization().to_owned(),
             places,
             streams,
@@ -220,6 +225,9 @@ type Part = (&'static str, Result<pb::WatchEventsResponse, Status>);
 
 /// A merged stream.
 struct Merged {
+    /// Cancelled when the caller's rights end: a log in another process does
+    /// not hear of it.
+    rights: CancellationToken,
     organization: String,
     places: Places,
     streams: SelectAll<BoxStream<'static, Part>>,
@@ -239,12 +247,31 @@ impl Merged {
             }));
         }
         loop {
-            let (service, part) = self.streams.next().await?;
+            let part = tokio::select! {
+                biased;
+                () = self.rights.cancelled() => return Some(Ok(self.out_of_rights())),
+                part = self.streams.next() => part,
+            };
+            let (service, part) = part?;
             let response = part.and_then(|part| self.merge(service, part));
             self.ended = !matches!(&response, Ok(Some(_)) | Ok(None));
             if let Some(response) = response.transpose() {
                 return Some(response);
             }
+        }
+    }
+
+    /// The last word to a caller whose rights have ended.
+    fn out_of_rights(&mut self) -> pb::WatchEventsResponse {
+        self.ended = true;
+        self.streams.clear();
+        pb::WatchEventsResponse {
+            cursor: self.places.cursor(&self.organization),
+            server_time: None,
+            content: Some(Content::Drain(pb::Drain {
+                reason: "rights".to_owned(),
+                reconnect_delay_ms: RECONNECT_DELAY_MS,
+            })),
         }
     }
 

@@ -1,12 +1,10 @@
 //! The command line.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
+use mainstay_chassis::settings;
 
 use crate::client::ServerArgs;
-use crate::commands::{contract, metrics, policy, practice, token, verify, watch};
+use crate::commands::{contract, keys, metrics, policy, practice, token, verify, watch};
 use crate::import::ImportArgs;
 
 /// IT service management as a suite of gRPC services.
@@ -24,27 +22,23 @@ pub(crate) struct Cli {
 /// How the suite is started.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// Keep the data in a temporary folder that goes at the end.
-    #[arg(long, conflicts_with = "data")]
-    pub(crate) ephemeral: bool,
-    /// Folder that holds the data.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Address to listen on; port 0 takes a free one and says which.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// Allow an address that other machines reach, without TLS.
-    #[arg(long)]
-    pub(crate) insecure_listen: bool,
-    /// TOML file with settings; `mainstay config` prints all of them. MAINSTAY_CONFIG
-    /// names it as well.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) process: settings::ProcessArgs,
+    /// Serve this service alone: a practice such as `incident`, or `gateway`.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) only: Option<String>,
 }
 
 /// What else the binary does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start the suite, or one service of it; what no command does as well.
+    Serve(ServeArgs),
+    /// Make the keys by which processes of a suite know one another.
+    Keys {
+        #[command(subcommand)]
+        what: keys::What,
+    },
     /// Print every setting with its default and what it is for.
     Config,
     /// Write the contract as a FileDescriptorSet, for buf, protoc and grpcurl.

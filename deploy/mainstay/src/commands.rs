@@ -2,6 +2,7 @@
 
 pub(crate) mod contract;
 pub(crate) mod import;
+pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod policy;
 pub(crate) mod practice;

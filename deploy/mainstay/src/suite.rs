@@ -1,53 +1,56 @@
-//! The one list of services, opened on one folder and put behind the gateway.
+//! The one list of services, and those of them that run in this process.
 
-use std::path::Path;
+use std::pin::Pin;
 
-use mainstay_chassis::{Clock, Methods, Peer, Shutdown};
-use mainstay_gateway::{Gateway, Neighbour};
+use mainstay_chassis::{Methods, Peer};
+use mainstay_gateway::Neighbour;
 use mainstay_practice::{Service, StoreError, StoreSettings};
 
-use crate::settings::Settings;
+/// Opens a service on its store.
+type Open = fn(StoreSettings) -> Pin<Box<dyn Future<Output = Result<Service, StoreError>> + Send>>;
 
 /// The services of the suite: a line each.
-async fn services(settings: &StoreSettings) -> Result<Vec<Service>, StoreError> {
-    Ok(vec![mainstay_incident::open(settings.clone()).await?])
+pub(crate) const SERVICES: [(&str, Open); 1] = [(mainstay_incident::NAME, |stores| {
+    Box::pin(mainstay_incident::open(stores))
+})];
+
+/// The services that do not run elsewhere.
+pub(crate) fn here(elsewhere: &[(String, String)]) -> Vec<(&'static str, Open)> {
+    let is_here = |(name, _): &(&str, Open)| !elsewhere.iter().any(|(other, _)| other == name);
+    SERVICES.into_iter().filter(is_here).collect()
 }
 
-/// The whole suite.
-pub(crate) struct Suite {
-    services: Vec<Service>,
-    pub(crate) gateway: Gateway,
-}
+/// The services of this process.
+pub(crate) struct Suite(Vec<Service>);
 
 impl Suite {
-    /// Opens all stores in a folder, and what follows from one to the other.
+    /// Opens them.
     pub(crate) async fn open(
-        folder: &Path,
-        settings: &Settings,
-        shutdown: &Shutdown,
-    ) -> anyhow::Result<Self> {
-        let stores = StoreSettings {
-            folder: folder.to_owned(),
-            clock: Clock::wall(),
-            drain: shutdown.drain.clone(),
-        };
+        here: Vec<(&'static str, Open)>,
+        stores: StoreSettings,
+    ) -> Result<Self, StoreError> {
+        let mut services = Vec::new();
+        for (_, open) in here {
+            services.push(open(stores.clone()).await?);
+        }
+        Ok(Self(services))
+    }
+
+    /// They as the gateway knows them.
+    pub(crate) fn neighbours(&self) -> Vec<Neighbour> {
         let methods = Methods::of(mainstay_proto::descriptors());
-        let services = services(&stores).await?;
         let neighbour = |service: &Service| Neighbour {
             name: service.name,
             packages: service.packages,
             peer: Peer::new(service.routes.clone(), methods.clone()),
         };
-        let neighbours = services.iter().map(neighbour).collect();
-        let gateway = Gateway::open(stores, neighbours, settings.gateway()).await?;
-        Ok(Self { services, gateway })
+        self.0.iter().map(neighbour).collect()
     }
 
-    /// Closes the stores, the gateway's last: it hears from the others.
+    /// Closes their stores.
     pub(crate) async fn close(&self) {
-        for service in &self.services {
+        for service in &self.0 {
             service.store.close().await;
         }
-        self.gateway.close().await;
     }
 }

@@ -216,6 +216,7 @@ mod tests {
             "organizations/default/serviceAccounts/pager"
         );
         assert!(principal.may("incident.read") && !principal.may("incident.create"));
+        assert_eq!(principal.roles().as_ref(), ["viewer"]);
     }
 
     #[tokio::test]

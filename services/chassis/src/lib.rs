@@ -4,14 +4,18 @@
 pub mod clock;
 pub mod config;
 pub mod contract;
+pub mod data;
 pub mod deadline;
 pub mod health;
+pub mod identity;
 pub mod limits;
 pub mod peer;
 pub mod principal;
+pub mod process;
 pub mod reflection;
 pub mod refusal;
 pub mod serve;
+pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
 
@@ -21,5 +25,6 @@ pub use deadline::Deadline;
 pub use health::Health;
 pub use peer::Peer;
 pub use principal::{Permit, Principal};
+pub use process::Process;
 pub use refusal::{Kind, Refusal};
 pub use shutdown::Shutdown;

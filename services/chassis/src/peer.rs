@@ -5,8 +5,10 @@
 //! its extensions and that method's permission. Only health and reflection pass
 //! without.
 
+mod far;
 mod guard;
 mod mend;
+mod passed;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -23,17 +25,43 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
 
+pub use far::{Far, FarError};
+
 use crate::{Deadline, Method, Methods, Principal, Refusal};
 
 /// A message that nobody takes for so long ends its stream.
 const STALL: Duration = Duration::from_secs(60);
 
-/// A service's routes, guarded.
+/// A service, guarded: its routes in this process, or a way to another.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    routes: Routes,
+    way: Way,
     methods: Methods,
     stall: Duration,
+}
+
+/// How a service is reached.
+#[derive(Clone, Debug)]
+enum Way {
+    Near(Routes),
+    Far(Far),
+}
+
+impl Way {
+    async fn answer(self, request: Request<Body>, admitted: Admitted) -> Response<Body> {
+        match self {
+            Self::Near(routes) => {
+                let path: Arc<str> = request.uri().path().into();
+                let answer = routes.oneshot(request).await;
+                let response = answer.unwrap_or_else(|never| match never {});
+                mend::mended(response, &path)
+            }
+            Self::Far(far) => {
+                let streams = admitted.stream.is_some();
+                far.answer(request, admitted.deadline, streams).await
+            }
+        }
+    }
 }
 
 /// A call under way.
@@ -43,10 +71,24 @@ impl Peer {
     /// Guards routes by the methods of their contract.
     pub fn new(routes: Routes, methods: Methods) -> Self {
         Self {
-            routes: routes.prepare(),
+            way: Way::Near(routes.prepare()),
             methods,
             stall: STALL,
         }
+    }
+
+    /// A service in another process, guarded in the same manner on this side.
+    pub fn far(far: Far, methods: Methods) -> Self {
+        Self {
+            way: Way::Far(far),
+            methods,
+            stall: STALL,
+        }
+    }
+
+    /// Whether it is in another process.
+    pub fn is_far(&self) -> bool {
+        matches!(self.way, Way::Far(_))
     }
 
     /// Ends a stream when a message was not taken for so long.
@@ -88,6 +130,7 @@ impl Peer {
 }
 
 /// What was found about a call that may be made.
+#[derive(Clone, Copy)]
 struct Admitted {
     deadline: Option<Deadline>,
     stream: Option<Duration>,
@@ -138,22 +181,22 @@ impl Service<Request<Body>> for Peer {
 
     fn call(&mut self, mut request: Request<Body>) -> Answer {
         match self.admit(&mut request) {
-            Ok(admitted) => Box::pin(answered(self.routes.clone(), request, admitted).map(Ok)),
+            Ok(admitted) => Box::pin(answered(self.way.clone(), request, admitted).map(Ok)),
             Err(refusal) => Box::pin(std::future::ready(Ok(refused(refusal)))),
         }
     }
 }
 
 /// Makes the call; whatever happens, there is an answer in time.
-async fn answered(routes: Routes, request: Request<Body>, admitted: Admitted) -> Response<Body> {
+async fn answered(way: Way, request: Request<Body>, admitted: Admitted) -> Response<Body> {
     let path: Arc<str> = request.uri().path().into();
-    let call = AssertUnwindSafe(routes.oneshot(request)).catch_unwind();
+    let call = AssertUnwindSafe(way.answer(request, admitted)).catch_unwind();
     let ended = match admitted.deadline {
         Some(Deadline(until)) => timeout_at(until, call).await,
         None => Ok(call.await),
     };
     let response = match ended {
-        Ok(Ok(Ok(response))) => mend::mended(response, &path),
+        Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             return refused(Refusal::internal(format!(
                 "panic in {path}: {}",

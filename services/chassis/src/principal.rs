@@ -1,10 +1,12 @@
 //! Who calls, and the permit that a call holds once it may be made.
 //!
-//! A [`Principal`] is put into a request's extensions by the gateway's front;
-//! no header can make one. A [`Permit`] is made by [`Principal::permit`] only.
+//! A [`Principal`] is put into a request's extensions by the gateway's front,
+//! or behind a socket by what verifies the gateway's token (`identity`); no
+//! other header can make one. A [`Permit`] is made by [`Principal::permit`] only.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,12 +15,19 @@ use crate::Refusal;
 /// The organization that stands for all of them; only followers have it.
 pub const ALL_ORGANIZATIONS: &str = "-";
 
+/// All that a follower may do.
+pub const FOLLOWER_PERMISSIONS: [&str; 2] = ["event.read", "practice.read"];
+
+/// Counts principals, so that two are never taken for each other.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
 /// Who calls.
 #[derive(Clone, Debug)]
 pub struct Principal(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    serial: u64,
     name: String,
     organization: String,
     permissions: Arc<BTreeSet<String>>,
@@ -36,6 +45,7 @@ impl Principal {
         ended: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
+            serial: MADE.fetch_add(1, Ordering::Relaxed),
             name: name.into(),
             organization: organization.into(),
             permissions,
@@ -49,6 +59,7 @@ impl Principal {
     #[must_use]
     pub fn with_roles(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(Arc::new(Inner {
+            serial: MADE.fetch_add(1, Ordering::Relaxed),
             name: self.0.name.clone(),
             organization: self.0.organization.clone(),
             permissions: self.0.permissions.clone(),
@@ -59,7 +70,7 @@ impl Principal {
 
     /// A service of the suite that follows the logs of all organizations.
     pub fn follower(service: &str) -> Self {
-        let permissions = BTreeSet::from(["event.read".to_owned(), "practice.read".to_owned()]);
+        let permissions = FOLLOWER_PERMISSIONS.map(str::to_owned).into();
         Self::new(
             format!("services/{service}"),
             ALL_ORGANIZATIONS,
@@ -76,6 +87,16 @@ impl Principal {
     /// Slug of the organization.
     pub fn organization(&self) -> &str {
         &self.0.organization
+    }
+
+    /// What it may do.
+    pub fn permissions(&self) -> &BTreeSet<String> {
+        &self.0.permissions
+    }
+
+    /// A number that no other principal of this process has or had.
+    pub(crate) fn serial(&self) -> u64 {
+        self.0.serial
     }
 
     /// Whether it holds the permission.

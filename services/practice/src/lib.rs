@@ -15,6 +15,7 @@ pub mod name;
 pub mod page;
 pub mod policy;
 pub mod practice_service;
+pub mod process;
 pub mod record;
 pub mod scope;
 pub mod service;

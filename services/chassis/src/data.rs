@@ -1,4 +1,5 @@
-//! The folder of the data: one process at a time, and for its owner only.
+//! The folder of the data: one process at a time for each service in it, and
+//! for its owner only.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -9,51 +10,50 @@ use tempfile::TempDir;
 
 /// The folder, held for this process until it is dropped.
 #[derive(Debug)]
-pub(crate) struct DataFolder {
+pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    _locks: Vec<File>,
     _temporary: Option<TempDir>,
 }
 
 impl DataFolder {
-    /// Takes a folder, making it when there is none.
-    pub(crate) fn take(path: &Path) -> anyhow::Result<Self> {
+    /// Takes a folder for some services, making it when there is none.
+    pub fn take(path: &Path, services: &[&str]) -> anyhow::Result<Self> {
         private_folder(path)
             .with_context(|| format!("making the data folder {}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock(path)?,
+            _locks: locks(path, services)?,
             _temporary: None,
         })
     }
 
     /// A folder that goes when this is dropped.
-    pub(crate) fn temporary() -> anyhow::Result<Self> {
+    pub fn temporary(services: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("mainstay-")
             .tempdir()
             .context("making a temporary folder")?;
-        let lock = lock(folder.path())?;
         Ok(Self {
             path: folder.path().to_owned(),
-            _lock: lock,
+            _locks: locks(folder.path(), services)?,
             _temporary: Some(folder),
         })
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Where the administrator's token is.
-    pub(crate) fn token_file(&self) -> PathBuf {
+    pub fn token_file(&self) -> PathBuf {
         self.path.join("admin.token")
     }
 
     /// Keeps a secret in a file that only the owner can read, whole or not at
     /// all: a process that is killed here leaves no half of one.
-    pub(crate) fn keep(&self, file: &Path, secret: &str) -> anyhow::Result<()> {
+    pub fn keep(&self, file: &Path, secret: &str) -> anyhow::Result<()> {
         let write = || {
             let mut draft = tempfile::NamedTempFile::new_in(&self.path)?;
             writeln!(draft, "{secret}")?;
@@ -66,10 +66,18 @@ impl DataFolder {
     }
 }
 
-/// Takes the folder's lock; the system gives it back when the process ends,
-/// however it does.
-fn lock(folder: &Path) -> anyhow::Result<File> {
-    let path = folder.join("lock");
+/// Takes the locks of the services.
+fn locks(folder: &Path, services: &[&str]) -> anyhow::Result<Vec<File>> {
+    services
+        .iter()
+        .map(|service| lock(folder, service))
+        .collect()
+}
+
+/// Takes a service's lock in the folder; the system gives it back when the
+/// process ends, however it does.
+fn lock(folder: &Path, service: &str) -> anyhow::Result<File> {
+    let path = folder.join(format!("{service}.lock"));
     let opened = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -83,7 +91,7 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             bail!(
-                "the data in {} is in use by another process (id {}): stop it, or choose another folder with --data",
+                "the data of {service} in {} is in use by another process (id {}): stop it, or choose another folder with --data",
                 folder.display(),
                 holder.trim()
             );
@@ -126,20 +134,23 @@ mod tests {
     fn a_folder_is_taken_once_and_free_again_afterwards() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("data");
-        let first = DataFolder::take(&path).unwrap();
-        let refusal = DataFolder::take(&path).unwrap_err().to_string();
+        let first = DataFolder::take(&path, &["incident"]).unwrap();
+        let refusal = DataFolder::take(&path, &["gateway", "incident"])
+            .unwrap_err()
+            .to_string();
         let id = std::process::id();
         assert!(
             refusal.contains("in use by another process") && refusal.contains(&format!("id {id}")),
             "{refusal}"
         );
+        let _beside = DataFolder::take(&path, &["gateway"]).unwrap();
         drop(first);
-        DataFolder::take(&path).unwrap();
+        DataFolder::take(&path, &["incident"]).unwrap();
     }
 
     #[test]
     fn a_temporary_folder_goes_at_the_end() {
-        let folder = DataFolder::temporary().unwrap();
+        let folder = DataFolder::temporary(&["incident"]).unwrap();
         let path = folder.path().to_owned();
         assert!(path.is_dir());
         drop(folder);
@@ -148,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_kept_secret_is_for_its_owner_only() {
-        let folder = DataFolder::temporary().unwrap();
+        let folder = DataFolder::temporary(&["incident"]).unwrap();
         folder.keep(&folder.token_file(), "one").unwrap();
         folder.keep(&folder.token_file(), "two").unwrap();
         assert_eq!(
