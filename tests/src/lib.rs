@@ -11,5 +11,5 @@ mod tools;
 pub mod tree;
 
 pub use caller::{Bearer, Caller, Told, told};
-pub use suite::{Extra, Suite, binary, repository};
+pub use suite::{Extra, GATEWAY, PRACTICES, Suite, Topology, binary, repository};
 pub use tools::tool;

@@ -1,22 +1,21 @@
-//! One running suite: the process, where it listens, and its tokens.
+//! One running suite: its process, or its processes, where it listens, and its
+//! tokens. The same tests run on both: `MAINSTAY_TEST_TOPOLOGY=apart` gives
+//! each service a process of its own.
+
+mod part;
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use mainstay_proto::mainstay::access::v1 as access;
 use mainstay_proto::mainstay::access::v1::access_service_client::AccessServiceClient;
-use rustix::process::{Pid, Signal, kill_process};
+use part::Part;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{Bearer, Caller};
-
-/// How long a suite may take to say where it listens, before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a suite is started with beside its address and its data.
 #[derive(Clone, Debug, Default)]
@@ -37,13 +36,40 @@ impl Extra {
     }
 }
 
-/// A suite that runs as a process of its own. Dropped, it is killed.
+/// Which services share a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// All of them.
+    Together,
+    /// None.
+    Apart,
+}
+
+impl Topology {
+    /// What `MAINSTAY_TEST_TOPOLOGY` says: `apart`, or `together` as when it
+    /// is not set.
+    pub fn asked() -> Result<Self> {
+        match std::env::var("MAINSTAY_TEST_TOPOLOGY").as_deref() {
+            Err(_) | Ok("together") => Ok(Self::Together),
+            Ok("apart") => Ok(Self::Apart),
+            Ok(other) => {
+                bail!("MAINSTAY_TEST_TOPOLOGY is `{other}`: it is to be `together` or `apart`")
+            }
+        }
+    }
+}
+
+/// The practices, each a process of its own when the suite is apart.
+pub const PRACTICES: [&str; 1] = ["incident"];
+/// The process that clients call.
+pub const GATEWAY: &str = "gateway";
+
+/// A suite that runs in processes of its own. Dropped, they are killed.
 #[derive(Debug)]
 pub struct Suite {
     data: PathBuf,
-    address: String,
-    extra: Extra,
-    child: Child,
+    /// The gateway's process, or that of all, is the last.
+    parts: Vec<Part>,
     _folder: Option<TempDir>,
 }
 
@@ -55,58 +81,112 @@ impl Suite {
 
     /// The same, started with more than address and data.
     pub async fn start_with(extra: Extra) -> Result<Self> {
+        Self::start_as(Topology::asked()?, extra).await
+    }
+
+    /// The same, in processes that the test needs so.
+    pub async fn start_as(topology: Topology, extra: Extra) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut suite = Self::start_on(&folder.path().join("data"), extra).await?;
+        let mut suite = Self::open(topology, &folder.path().join("data"), extra).await?;
         suite._folder = Some(folder);
         Ok(suite)
     }
 
     /// Starts a suite on a folder that the caller keeps.
     pub async fn start_on(data: &Path, extra: Extra) -> Result<Self> {
-        let (child, address) = spawn(data, "127.0.0.1:0", &extra).await?;
+        Self::open(Topology::asked()?, data, extra).await
+    }
+
+    async fn open(topology: Topology, data: &Path, extra: Extra) -> Result<Self> {
+        let mut parts = Vec::new();
+        let mut gateway = extra.clone();
+        if topology == Topology::Apart {
+            let keys = data.with_extension("keys");
+            make_keys(&keys).await?;
+            let named = |only: &str| ["--only", only, "--keys"].map(str::to_owned);
+            for practice in PRACTICES {
+                let mut extra = extra.clone();
+                extra.arguments.extend(named(practice));
+                extra.arguments.push(keys.display().to_string());
+                let part = Part::start(practice, data, extra).await?;
+                let peer = format!("{practice}=http://{}", part.address());
+                gateway.arguments.extend(["--peer".to_owned(), peer]);
+                parts.push(part);
+            }
+            gateway.arguments.extend(named(GATEWAY));
+            gateway.arguments.push(keys.display().to_string());
+        }
+        parts.push(Part::start(GATEWAY, data, gateway).await?);
         Ok(Self {
             data: data.to_owned(),
-            address,
-            extra,
-            child,
+            parts,
             _folder: None,
         })
     }
 
-    /// Ends the process at once, as a loss of power to it would (SIGKILL).
-    pub async fn kill(&mut self) -> Result<()> {
-        self.child.kill().await.context("killing the suite")
+    fn gateway(&self) -> &Part {
+        &self.parts[self.parts.len() - 1]
     }
 
-    /// Asks the process to end (SIGTERM) and waits until it has.
+    /// The process in which a service runs.
+    fn part(&mut self, service: &str) -> Result<&mut Part> {
+        let mut parts = self.parts.iter_mut();
+        parts
+            .find(|part| part.name() == service)
+            .with_context(|| format!("{service} has no process of its own"))
+    }
+
+    /// Ends all processes at once, as a loss of power to them would (SIGKILL).
+    pub async fn kill(&mut self) -> Result<()> {
+        for part in &mut self.parts {
+            part.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends one of the processes at once.
+    pub async fn kill_only(&mut self, service: &str) -> Result<()> {
+        self.part(service)?.kill().await
+    }
+
+    /// Asks the processes to end (SIGTERM) and waits until they have; says how
+    /// the gateway did, and fails if another ended badly.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        let id = self.child.id().context("the suite has ended already")?;
-        let pid = Pid::from_raw(i32::try_from(id)?).context("0 is no process")?;
-        kill_process(pid, Signal::TERM)?;
-        Ok(self.child.wait().await?)
+        let mut last = None;
+        for part in self.parts.iter_mut().rev() {
+            let status = part.stop().await?;
+            ensure!(
+                last.is_none() || status.success(),
+                "{} ended with {status}",
+                part.name()
+            );
+            last = last.or(Some(status));
+        }
+        last.context("a suite has a process")
     }
 
     /// Starts it again after [`Suite::kill`] or [`Suite::stop`], on the same
     /// folder and address.
     pub async fn restart(&mut self) -> Result<()> {
-        let (child, address) = spawn(&self.data, &self.address, &self.extra).await?;
-        ensure!(
-            address == self.address,
-            "it came back at {address} instead of {}",
-            self.address
-        );
-        self.child = child;
+        for part in &mut self.parts {
+            part.restart().await?;
+        }
         Ok(())
+    }
+
+    /// Starts one of the processes again, on the same folder and address.
+    pub async fn restart_only(&mut self, service: &str) -> Result<()> {
+        self.part(service)?.restart().await
     }
 
     /// Where it listens, such as `127.0.0.1:41234`.
     pub fn address(&self) -> &str {
-        &self.address
+        self.gateway().address()
     }
 
     /// Where it listens, as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
     /// The folder of its data.
@@ -114,9 +194,14 @@ impl Suite {
         &self.data
     }
 
-    /// The id of its process.
+    /// The id of the process that clients call.
     pub fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.gateway().pid()
+    }
+
+    /// Where a service listens that has a process of its own.
+    pub fn address_of(&mut self, service: &str) -> Result<String> {
+        Ok(self.part(service)?.address().to_owned())
     }
 
     /// The file that holds the administrator's token.
@@ -196,53 +281,20 @@ impl Suite {
     }
 }
 
-/// Starts the process and waits until it says where it listens.
-async fn spawn(data: &Path, listen: &str, extra: &Extra) -> Result<(Child, String)> {
-    std::fs::create_dir_all(data)?;
-    let errors = data.with_extension("stderr");
-    let mut child = Command::new(binary()?)
-        .args(["--listen", listen, "--data"])
-        .arg(data)
-        .args(&extra.arguments)
-        .envs(extra.environment.iter().cloned())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(
-            std::fs::File::options()
-                .create(true)
-                .append(true)
-                .open(&errors)?,
-        )
-        .kill_on_drop(true)
-        .spawn()
-        .context("starting the suite")?;
-    let stdout = child.stdout.take().context("its output is a pipe")?;
-    let address = tokio::time::timeout(PATIENCE, listening(stdout)).await;
-    let address = address.context("the suite does not say where it listens")??;
-    address.map(|address| (child, address)).with_context(|| {
-        let complaint = std::fs::read_to_string(&errors).unwrap_or_default();
-        format!("the suite ended before it listened: {complaint}")
-    })
-}
-
-/// Reads what it prints up to the line that says where it listens; none when
-/// it ends before. The rest is read too, so that it never waits for a reader.
-async fn listening(stdout: ChildStdout) -> Result<Option<String>> {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await? {
-        if let Some(address) = address_in(&line) {
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(Some(address));
-        }
+/// Makes the keys of a suite that runs apart.
+async fn make_keys(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
     }
-    Ok(None)
-}
-
-/// The first loopback address with a port in a line.
-fn address_in(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("127.0.0.1:")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    (!digits.is_empty()).then(|| format!("127.0.0.1:{digits}"))
+    let mut command = Command::new(binary()?);
+    let made = command
+        .args(["keys", "generate"])
+        .arg(folder)
+        .output()
+        .await?;
+    let complaint = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "no keys were made: {complaint}");
+    Ok(())
 }
 
 /// The root of the repository.
@@ -278,16 +330,4 @@ fn find_binary() -> Result<PathBuf> {
         ensure!(built.success(), "the suite does not build");
     }
     Ok(binary)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::address_in;
-
-    #[test]
-    fn the_address_is_found_in_a_line_for_people() {
-        let line = "Mainstay listens on http://127.0.0.1:8080 (gRPC, gRPC-Web, Connect)";
-        assert_eq!(address_in(line).as_deref(), Some("127.0.0.1:8080"));
-        assert_eq!(address_in("the token is in ./data/admin.token"), None);
-    }
 }

@@ -7,6 +7,8 @@
 
 #[path = "binary/access.rs"]
 mod access;
+#[path = "binary/apart.rs"]
+mod apart;
 #[path = "binary/commands.rs"]
 mod commands;
 #[path = "binary/drain.rs"]

@@ -140,6 +140,7 @@ pub const TABLE: Table = Table {
         "MAINSTAY_TOKEN_FILE",
         "MAINSTAY_BINARY",
         "MAINSTAY_PLANT",
+        "MAINSTAY_TEST_TOPOLOGY",
     ],
 };
 
