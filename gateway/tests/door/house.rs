@@ -19,6 +19,7 @@ use tonic::service::Routes;
 use tonic_types::StatusExt;
 use tower::ServiceExt;
 
+use crate::behind::behind;
 use crate::echo::{Echo, PROTO, Stage, path};
 
 /// The token of one who may do everything.
@@ -67,6 +68,16 @@ pub(crate) fn house() -> House {
 }
 
 pub(crate) fn house_with(limits: Limits) -> House {
+    built(limits, behind)
+}
+
+/// A house whose service is never behind a socket: a clock that is turned does
+/// not wait for one.
+pub(crate) fn house_on_a_turned_clock() -> House {
+    built(Limits::default(), |peer, _| peer)
+}
+
+fn built(limits: Limits, place: impl Fn(Peer, &Methods) -> Peer) -> House {
     let pool = pool();
     let service = pool
         .get_service_by_name("mainstay.test.v1.EchoService")
@@ -83,6 +94,7 @@ pub(crate) fn house_with(limits: Limits) -> House {
         .collect();
     let stage = Stage::new(pool.clone());
     let peer = Peer::new(Routes::new(Echo(stage.clone())), methods.clone());
+    let peer = place(peer, &methods);
     let health = Health::new(["mainstay.test.v1.EchoService"], stage.drain.clone());
     health.set_all(true);
     let open = Peer::new(

@@ -8,6 +8,7 @@
     reason = "what the tests stand on, outside of them"
 )]
 
+mod behind;
 mod calls;
 mod connections;
 mod echo;

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod client;
 pub mod evidence;
+pub mod fleet;
 pub mod ledger;
 pub mod operation;
 pub mod process;

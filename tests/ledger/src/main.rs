@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use mainstay_ledger::check::{Violation, check};
+use mainstay_ledger::fleet::Topology;
 use mainstay_ledger::run::{Run, Settings, run};
 use mainstay_ledger::strace;
 use mainstay_ledger::summary::summary;
@@ -30,6 +31,15 @@ struct Arguments {
     /// Number of clients.
     #[arg(long, default_value_t = 32)]
     clients: u32,
+    /// Which services of the server share a process; apart, each kill is of one
+    /// of them.
+    #[arg(
+        long,
+        env = "MAINSTAY_TEST_TOPOLOGY",
+        value_enum,
+        default_value = "together"
+    )]
+    topology: Topology,
     /// Where all randomness comes from; by default it is chosen and printed.
     #[arg(long)]
     seed: Option<u64>,
@@ -101,6 +111,7 @@ async fn one(arguments: &Arguments, seed: u64) -> Result<usize> {
             .unwrap_or_else(|| temporary.path().to_owned()),
         kills: arguments.kills,
         clients: arguments.clients,
+        topology: arguments.topology,
         seed,
         environment: environment(arguments),
         slow_disk: slow_disk(arguments)?,

@@ -12,6 +12,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::client::{Scribe, close, closing_ids};
 use crate::evidence::Evidence;
+use crate::fleet::Topology;
 use crate::ledger::{self, Entry, Ledger};
 use crate::operation::{Caller, Verb};
 use crate::records::Reader;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub kills: u32,
     /// Number of clients.
     pub clients: u32,
+    /// Which services of the server share a process.
+    pub topology: Topology,
     /// Where all randomness comes from.
     pub seed: u64,
     /// What is added to the server's environment.
@@ -82,7 +85,7 @@ pub async fn run(settings: &Settings) -> Result<Run> {
 
     let entries = ledger::read(&path)?;
     let records = reader.records(commented(&entries)).await?;
-    stage.process.stop().await?;
+    stage.fleet.stop().await?;
     let kept = store::read(&data)?;
     let evidence = Evidence {
         entries,

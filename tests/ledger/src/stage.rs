@@ -1,4 +1,4 @@
-//! The stage of a run: the server, which is killed and started again, the
+//! The stage of a run: the server, of which a process is killed and started again, the
 //! clients and the subscribers, and where the run stands.
 
 use std::path::Path;
@@ -16,11 +16,10 @@ use uuid::Uuid;
 use crate::check::matches;
 use crate::client::{CLOSING, Client, Scribe};
 use crate::evidence::Seen;
+use crate::fleet::Fleet;
 use crate::operation::Caller;
-use crate::process::{Launch, Process};
 use crate::records::Reader;
 use crate::run::Settings;
-use crate::strace::{WRITES_AND_SYNCS, slowed};
 use crate::subscriber::{Manner, Subscriber};
 use crate::world::{Phase, World};
 
@@ -113,8 +112,7 @@ fn last(filter: &EventFilter, closing: &[Uuid; 6]) -> Option<Uuid> {
 
 /// The server, its connections and where the run stands.
 pub(crate) struct Stage {
-    launch: Launch,
-    pub(crate) process: Process,
+    pub(crate) fleet: Fleet,
     pub(crate) random: fastrand::Rng,
     pub(crate) phase: watch::Sender<Phase>,
     /// The longest time that it took to come back.
@@ -123,29 +121,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn open(settings: &Settings, data: &Path) -> Result<Self> {
-        let launch = |listen: &str| {
-            let plain = Launch {
-                environment: settings.environment.clone(),
-                ..Launch::server(&settings.binary, data, listen)
-            };
-            match &settings.slow_disk {
-                Some((tracer, delay)) => slowed(
-                    plain,
-                    tracer,
-                    WRITES_AND_SYNCS,
-                    *delay,
-                    Path::new("/dev/null"),
-                ),
-                None => plain,
-            }
-        };
-        let process = launch("127.0.0.1:0").start().await?;
-        let launch = launch(process.address());
+        let fleet = Fleet::open(settings, data).await?;
         let (phase, _) = watch::channel(Phase::Up);
         let random = fastrand::Rng::with_seed(settings.seed);
         Ok(Self {
-            launch,
-            process,
+            fleet,
             random,
             phase,
             slowest_start: Duration::ZERO,
@@ -154,7 +134,7 @@ impl Stage {
 
     /// A connection of its own, made on the first call and again after a kill.
     pub(crate) fn channel(&self) -> Result<Channel> {
-        Ok(Endpoint::from_shared(format!("http://{}", self.process.address()))?.connect_lazy())
+        Ok(Endpoint::from_shared(format!("http://{}", self.fleet.address()))?.connect_lazy())
     }
 
     /// Lets everybody work for a random time.
@@ -166,12 +146,11 @@ impl Stage {
     /// Kills the server at a random moment and starts it again.
     pub(crate) async fn kill_and_restart(&mut self) -> Result<()> {
         self.let_work().await;
-        let kill = self.process.kill();
+        let kill = self.fleet.kill(&mut self.random);
         self.phase.send_replace(Phase::Down);
-        kill.await?;
-        let start = Instant::now();
-        self.process = self.launch.start().await?;
-        self.slowest_start = self.slowest_start.max(start.elapsed());
+        let victim = kill.await?;
+        let took = self.fleet.restart(victim).await?;
+        self.slowest_start = self.slowest_start.max(took);
         self.phase.send_replace(Phase::Up);
         Ok(())
     }
