@@ -21,15 +21,15 @@ pub(crate) fn behind(peer: Peer, methods: &Methods) -> Peer {
 
 /// A way to the peer, which is served on a socket for as long as the test runs.
 fn far(peer: Peer, methods: &Methods) -> Peer {
-    let keys = tempfile::tempdir().expect("a folder");
-    identity::generate(keys.path(), GATEWAY, false).expect("keys");
-    let verifying = Verifying::load(keys.path()).expect("a public key");
-    let signing = Signing::load(keys.path(), GATEWAY).expect("a private key");
+    let keys = tempfile::tempdir().unwrap();
+    identity::generate(keys.path(), GATEWAY, false).unwrap();
+    let verifying = Verifying::load(keys.path()).unwrap();
+    let signing = Signing::load(keys.path(), GATEWAY).unwrap();
     let entrance = Entrance::new(peer, Verifier::new(NAME, verifying, Clock::wall()));
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", socket.local_addr().expect("an address"));
-    socket.set_nonblocking(true).expect("a socket for tokio");
-    let listener = TcpListener::from_std(socket).expect("a socket for tokio");
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    socket.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(socket).unwrap();
     let settings = ServeSettings {
         streams: 16_000,
         ..ServeSettings::default()
@@ -40,6 +40,6 @@ fn far(peer: Peer, methods: &Methods) -> Peer {
         settings,
         CancellationToken::new(),
     ));
-    let way = Far::new(NAME, &url, Minter::new(signing, Clock::wall())).expect("a way");
+    let way = Far::new(NAME, &url, Minter::new(signing, Clock::wall())).unwrap();
     Peer::far(way, methods.clone())
 }
