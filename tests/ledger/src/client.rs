@@ -133,7 +133,7 @@ impl Client {
                 continue;
             }
             let operation = self.choose();
-            if let Some(attempts) = self.carry_through(&operation).await? {
+            if let Some(attempts) = Box::pin(self.carry_through(&operation)).await? {
                 match done.len() < REMEMBERED {
                     true => done.push((operation, attempts)),
                     false => {
