@@ -71,9 +71,9 @@ pub(crate) fn house_with(limits: Limits) -> House {
     built(limits, behind)
 }
 
-/// A house whose service is never behind a socket: a clock that is turned does
-/// not wait for one.
-pub(crate) fn house_on_a_turned_clock() -> House {
+/// A house whose service is never behind a socket: for a clock that is turned,
+/// which does not wait for one, and for many runtimes, of which one would own it.
+pub(crate) fn house_near() -> House {
     built(Limits::default(), |peer, _| peer)
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::house::{House, Protocol, house};
+use crate::house::{House, Protocol, house, house_near};
 
 #[tokio::test]
 async fn the_json_of_the_protocol_is_taken() {
@@ -143,7 +143,7 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 /// Compiling its contract takes longer than a call.
-static HOUSE: LazyLock<House> = LazyLock::new(house);
+static HOUSE: LazyLock<House> = LazyLock::new(house_near);
 
 /// Sends bodies; none may be more than refused.
 fn only_taken_or_refused(body: Bytes) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use crate::house::{ALL, House, Protocol, house_on_a_turned_clock, refused};
+use crate::house::{ALL, House, Protocol, house_near, refused};
 
 /// A call with a deadline of 250 ms.
 fn hurried(house: &House, protocol: Protocol, method: &str) -> http::Request<bytes::Bytes> {
@@ -26,7 +26,7 @@ fn in_every_protocol<F: Future<Output = ()>>(test: impl Fn(House, Protocol) -> F
     for protocol in ALL {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(async { test(house_on_a_turned_clock(), protocol).await });
+        runtime.block_on(async { test(house_near(), protocol).await });
     }
 }
 
@@ -73,7 +73,7 @@ fn a_call_without_a_deadline_ends_at_the_ceiling() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_that_cannot_be_read_is_refused() {
-    let house = house_on_a_turned_clock();
+    let house = house_near();
     let mut request = hurried(&house, Protocol::Grpc, "Echo");
     request
         .headers_mut()
@@ -115,7 +115,7 @@ fn a_reader_that_takes_nothing_loses_its_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_read_lives_on() {
-    let house = house_on_a_turned_clock();
+    let house = house_near();
     let request = house
         .request(Protocol::Grpc, "Follow")
         .body(house.body(Protocol::Grpc, "Follow", ""))
