@@ -207,7 +207,7 @@ impl Parts<'_> {
         let logs = neighbours.iter().map(named);
         let events = MergedEvents::new(logs.chain([own_log]));
         let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
-        let policies = Policies::new(neighbours.iter().map(named));
+        let policies = Policies::new(neighbours.iter().map(named), self.metrics.clone());
         let practices = Practices::new(peers, self.access.keyring().roles().clone());
         let access = AccessApi::new(self.access.clone());
         let metrics = MetricApi::new(self.metrics);

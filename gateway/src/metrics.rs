@@ -13,6 +13,7 @@ mod follow;
 mod memory;
 pub mod query;
 mod question;
+pub(crate) mod simulated;
 pub mod tables;
 pub mod timeline;
 mod wire;
