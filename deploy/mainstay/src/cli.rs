@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 use mainstay_chassis::settings;
 
 use crate::client::ServerArgs;
-use crate::commands::{contract, keys, metrics, policy, practice, token, verify, watch};
+use crate::commands::{
+    contract, keys, metrics, policy, practice, simulate, token, verify, watch,
+};
 use crate::import::ImportArgs;
 
 /// IT service management as a suite of gRPC services.
@@ -86,6 +88,13 @@ pub(crate) enum Command {
         server: ServerArgs,
         #[command(flatten)]
         args: policy::ExportArgs,
+    },
+    /// Say what the policies in a file would have made of the past.
+    Simulate {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        args: simulate::Args,
     },
     /// Answer a metric.
     Metrics {

@@ -6,6 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod policy;
 pub(crate) mod practice;
+pub(crate) mod simulate;
 pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod watch;

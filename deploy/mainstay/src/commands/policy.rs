@@ -51,20 +51,40 @@ struct Plan {
 pub(crate) async fn apply(server: &ServerArgs, args: ApplyArgs) -> anyhow::Result<()> {
     let at = args.at.as_deref();
     let activate_time = at.map(|text| time::instant("--at", text)).transpose()?;
-    let whence = args.file.display().to_string();
-    let entries = bundle::read(&whence, &content(&args.file)?)?;
     let mut client = PolicyServiceClient::new(server.connect()?);
-    let mut plans = Vec::new();
-    for entry in entries {
-        plans.push(plan(server, &mut client, &whence, entry).await?);
-    }
-    for plan in plans {
+    for plan in plans(server, &mut client, &args.file).await? {
         output::say(plan.text())?;
         if !args.dry_run {
             output::say(enact(server, &mut client, plan, activate_time).await?)?;
         }
     }
     Ok(())
+}
+
+/// The policies of a file that pass their checks, with the practices they are of.
+pub(crate) async fn planned(
+    server: &ServerArgs,
+    client: &mut PolicyServiceClient<Connection>,
+    file: &Path,
+) -> anyhow::Result<Vec<(String, Any)>> {
+    let plans = plans(server, client, file).await?;
+    Ok(plans
+        .into_iter()
+        .map(|plan| (plan.entry.policy, plan.document))
+        .collect())
+}
+
+async fn plans(
+    server: &ServerArgs,
+    client: &mut PolicyServiceClient<Connection>,
+    file: &Path,
+) -> anyhow::Result<Vec<Plan>> {
+    let whence = file.display().to_string();
+    let mut plans = Vec::new();
+    for entry in bundle::read(&whence, &content(file)?)? {
+        plans.push(plan(server, client, &whence, entry).await?);
+    }
+    Ok(plans)
 }
 
 /// Prints policies in force as files have them.
