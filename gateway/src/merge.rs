@@ -286,6 +286,10 @@ impl Merged {
         let Some(content) = part.content else {
             return Ok(None);
         };
+        // The records are told when those of all services are.
+        if matches!(content, Content::Bookmark(_)) && self.places.telling() {
+            return Ok(None);
+        }
         let drained = matches!(content, Content::Drain(_));
         let cursor = self.places.cursor(&self.organization);
         if drained {

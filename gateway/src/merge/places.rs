@@ -68,9 +68,21 @@ impl Places {
             .find(|(place, _)| place.service == service)
             .map(|(place, _)| place.clone());
         if let Some(place) = place {
-            let cursor = Cursor::single(organization, service, place.epoch, sequence).encode();
-            self.set(Place { sequence, ..place }, cursor);
+            let place = match place.told {
+                Some(_) => Place {
+                    told: Some(sequence),
+                    ..place
+                },
+                None => Place { sequence, ..place },
+            };
+            let cursor = Cursor::at(organization, place.clone()).encode();
+            self.set(place, cursor);
         }
+    }
+
+    /// Whether the records of some service are still being told.
+    pub(super) fn telling(&self) -> bool {
+        self.0.iter().any(|(place, _)| place.told.is_some())
     }
 
     /// Moves behind pages that were looked at and held nothing.
@@ -86,6 +98,15 @@ impl Places {
         Ok(())
     }
 
+    /// Takes a place back into the telling of records in which it was before.
+    fn restore_telling(&mut self, before: &Self, service: &str) {
+        let telling =
+            |(place, _): &&(Place, String)| place.service == service && place.told.is_some();
+        if let Some((place, cursor)) = before.0.iter().find(telling) {
+            self.set(place.clone(), cursor.clone());
+        }
+    }
+
     /// Merges pages into one in the order of recording, and moves behind what
     /// it holds: a page that did not fit whole is read on from its last event.
     pub(super) fn take(
@@ -96,6 +117,7 @@ impl Places {
         organization: &str,
     ) -> Result<Vec<LoggedEvent>, Refusal> {
         let most = usize::try_from(size).unwrap_or_default();
+        let before = self.clone();
         self.follow(sources, &pages, organization)?;
         let mut queues: Vec<VecDeque<LoggedEvent>> =
             pages.into_iter().map(|page| page.events.into()).collect();
@@ -113,6 +135,7 @@ impl Places {
         }
         for (source, queue) in sources.iter().zip(queues) {
             if let Some(left) = queue.front() {
+                self.restore_telling(&before, source.service);
                 self.set_sequence(source.service, left.sequence - 1, organization);
             }
         }
@@ -139,14 +162,16 @@ impl MergedEvents {
                 .as_ref()
                 .and_then(|cursor| cursor.place(source.service));
             let text = match (&at, known) {
-                (_, Some(place)) => {
-                    Cursor::single(organization, source.service, place.epoch, place.sequence)
-                        .encode()
-                }
+                (_, Some(place)) => Cursor::at(organization, place.clone()).encode(),
                 (Some(pb::start::At::Time(_)), None) => source.at(ask, start).await?,
                 (Some(pb::start::At::Cursor(_) | pb::start::At::Point(_)) | None, None) => {
                     let log = source.log(ask, String::new()).await?;
+                    let snapshot = pb::start::At::Point(pb::StartPoint::Snapshot.into());
                     match latest(&at, cursor.as_ref()) {
+                        _ if at == Some(snapshot) => {
+                            let latest = Cursor::decode(&log.latest_cursor, organization)?;
+                            latest.telling(0).encode()
+                        }
                         true => log.latest_cursor,
                         false => log.earliest_cursor,
                     }

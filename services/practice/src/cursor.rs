@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const VERSION: u8 = 1;
+/// The form of a cursor within the telling of records.
+const TELLING: u8 = 2;
 /// Longest cursor that is looked at.
 const LONGEST: usize = 512;
 
@@ -33,6 +35,9 @@ pub struct Place {
     pub epoch: Uuid,
     /// Sequence of the event right before it; 0 before the first.
     pub sequence: i64,
+    /// While the records as they were there are still being told: the sequence
+    /// up to which they were.
+    pub told: Option<i64>,
 }
 
 impl Cursor {
@@ -45,7 +50,27 @@ impl Cursor {
                 service: service.to_owned(),
                 epoch,
                 sequence,
+                told: None,
             }],
+        }
+    }
+
+    /// The same place, from which the records as they are there are still to be
+    /// told after a sequence.
+    #[must_use]
+    pub fn telling(mut self, told: i64) -> Self {
+        for place in &mut self.places {
+            place.told = Some(told);
+        }
+        self
+    }
+
+    /// A place in one service's log, as it is.
+    pub fn at(organization: &str, place: Place) -> Self {
+        Self {
+            organization: hash(organization),
+            merged: false,
+            places: vec![place],
         }
     }
 
@@ -65,13 +90,18 @@ impl Cursor {
 
     /// The cursor as text.
     pub fn encode(&self) -> String {
-        let mut bytes = vec![VERSION, u8::from(self.merged)];
+        let telling = self.places.iter().any(|place| place.told.is_some());
+        let version = if telling { TELLING } else { VERSION };
+        let mut bytes = vec![version, u8::from(self.merged)];
         bytes.extend(self.organization);
         for place in &self.places {
             bytes.push(u8::try_from(place.service.len()).unwrap_or(u8::MAX));
             bytes.extend(place.service.bytes());
             bytes.extend(place.epoch.as_bytes());
             bytes.extend(place.sequence.to_be_bytes());
+            if telling {
+                bytes.extend(place.told.unwrap_or(-1).to_be_bytes());
+            }
         }
         let check = crc32fast::hash(&bytes);
         bytes.extend(check.to_be_bytes());
@@ -98,18 +128,25 @@ impl Cursor {
         }
         let (&[version, merged], rest) = body.split_first_chunk::<2>()?;
         let (organization, mut rest) = rest.split_first_chunk::<4>()?;
-        if version != VERSION || merged > 1 {
+        if ![VERSION, TELLING].contains(&version) || merged > 1 {
             return None;
         }
         let mut places = Vec::new();
         while let Some((&length, tail)) = rest.split_first() {
             let (name, tail) = tail.split_at_checked(usize::from(length))?;
             let (epoch, tail) = tail.split_first_chunk::<16>()?;
-            let (sequence, tail) = tail.split_first_chunk::<8>()?;
+            let (sequence, mut tail) = tail.split_first_chunk::<8>()?;
+            let mut told = None;
+            if version == TELLING {
+                let (sequence, after) = tail.split_first_chunk::<8>()?;
+                told = Some(i64::from_be_bytes(*sequence)).filter(|told| *told >= 0);
+                tail = after;
+            }
             places.push(Place {
                 service: String::from_utf8(name.to_vec()).ok()?,
                 epoch: Uuid::from_bytes(*epoch),
                 sequence: i64::from_be_bytes(*sequence),
+                told,
             });
             rest = tail;
         }
@@ -153,8 +190,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_comes_back_as_it_was(service in "[a-z]{1,20}", epoch: u128, sequence in 0..i64::MAX) {
-            let cursor = Cursor::single("default", &service, Uuid::from_u128(epoch), sequence);
+        fn a_cursor_comes_back_as_it_was(
+            service in "[a-z]{1,20}", epoch: u128, sequence in 0..i64::MAX,
+            told in prop::option::of(0..i64::MAX),
+        ) {
+            let mut cursor = Cursor::single("default", &service, Uuid::from_u128(epoch), sequence);
+            if let Some(told) = told {
+                cursor = cursor.telling(told);
+            }
             prop_assert_eq!(Cursor::decode(&cursor.encode(), "default"), Ok(cursor));
         }
 

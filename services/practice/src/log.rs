@@ -2,6 +2,7 @@
 //! database, and a bell that rings when there are more.
 
 mod entry;
+mod records;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};

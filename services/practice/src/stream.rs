@@ -2,6 +2,7 @@
 //! order, without a gap. A stream has no queue: a slow reader stops pulling,
 //! and goes on from the database when it has fallen behind the ring.
 
+mod records;
 mod sieve;
 mod watcher;
 
@@ -21,6 +22,7 @@ use crate::call::permit;
 use crate::cursor::Cursor;
 use crate::log::Position;
 use crate::{Store, name};
+use records::Telling;
 pub use sieve::Sieve;
 use watcher::Watcher;
 
@@ -38,27 +40,35 @@ impl EventApi {
         &self,
         organization: &str,
         start: Option<&pb::Start>,
-    ) -> Result<Position, Refusal> {
+    ) -> Result<(Position, Option<Telling>), Refusal> {
         let log = self.0.log();
-        match start.and_then(|start| start.at.as_ref()) {
-            None => Ok(log.earliest()),
+        let telling = |at, told| Telling::new(organization, at, told);
+        let position = match start.and_then(|start| start.at.as_ref()) {
+            None => log.earliest(),
             Some(pb::start::At::Cursor(text)) => {
-                log.position(organization, &Cursor::decode(text, organization)?)
-                    .await
+                let cursor = Cursor::decode(text, organization)?;
+                let position = log.position(organization, &cursor).await?;
+                let told = cursor.place(log.service()).and_then(|place| place.told);
+                return Ok((position, told.map(|told| telling(position, told))));
             }
             Some(pb::start::At::Time(time)) => {
                 let time_us = micros(time).ok_or_else(|| {
                     Refusal::invalid("start.time", "must lie in the years 1 to 9999")
                 })?;
-                log.at(organization, time_us).await
+                log.at(organization, time_us).await?
             }
             Some(pb::start::At::Point(point)) => match pb::StartPoint::try_from(*point) {
-                Ok(pb::StartPoint::Latest) => log.latest(organization).await,
+                Ok(pb::StartPoint::Latest) => log.latest(organization).await?,
+                Ok(pb::StartPoint::Snapshot) => {
+                    let latest = log.latest(organization).await?;
+                    return Ok((latest, Some(telling(latest, 0))));
+                }
                 Ok(pb::StartPoint::Earliest | pb::StartPoint::Unspecified) | Err(_) => {
-                    Ok(log.earliest())
+                    log.earliest()
                 }
             },
-        }
+        };
+        Ok((position, None))
     }
 }
 
@@ -75,12 +85,16 @@ impl EventService for EventApi {
         let request = request.into_inner();
         let organization = permit.organization().to_owned();
         name::parent(&request.parent, &organization)?;
-        let position = self.start(&organization, request.start.as_ref()).await?;
+        let (position, telling) = self.start(&organization, request.start.as_ref()).await?;
         let sieve = Sieve::new(permit.principal().clone(), request.filter)?;
         let most = usize::try_from(request.page_size)
             .ok()
             .filter(|size| *size > 0)
             .unwrap_or(50);
+        if let Some(telling) = telling {
+            let page = records::page(&self.0, telling, &sieve, most).await?;
+            return Ok(Response::new(page));
+        }
         let wait = request
             .wait
             .and_then(|wait| Duration::try_from(wait).ok())
@@ -99,11 +113,12 @@ impl EventService for EventApi {
         let request = request.into_inner();
         let organization = permit.organization().to_owned();
         name::parent(&request.parent, &organization)?;
-        let position = self.start(&organization, request.start.as_ref()).await?;
+        let (position, telling) = self.start(&organization, request.start.as_ref()).await?;
         let sieve = Sieve::new(permit.principal().clone(), request.filter)?;
         let at = request.start.and_then(|start| start.at);
         let greet = at == Some(pb::start::At::Point(pb::StartPoint::Latest.into()));
-        let watcher = Watcher::new(self.0.clone(), organization, sieve, position, greet);
+        let watcher =
+            Watcher::new(self.0.clone(), organization, sieve, position, greet).telling(telling);
         Ok(Response::new(Box::pin(futures::stream::unfold(
             watcher,
             |mut watcher| async move { watcher.next().await.map(|response| (response, watcher)) },

@@ -42,16 +42,30 @@ impl Sieve {
     }
 
     pub(super) fn passes(&self, entry: &Entry) -> bool {
+        self.sees(entry) && wanted(&self.types, &entry.event_type, ".*")
+    }
+
+    /// Whether the record of which this is the newest event is told: types pick
+    /// records by their package, since a record is no event of any of them.
+    pub(super) fn lets_in(&self, entry: &Entry) -> bool {
+        let package = |name: &str| name.rsplit_once('.').map(|(package, _)| package.to_owned());
+        let own = package(&entry.event_type);
+        self.sees(entry)
+            && (self.types.is_empty() || self.types.iter().any(|pattern| package(pattern) == own))
+    }
+
+    /// Whether the reader may see the event and asks for its subject.
+    fn sees(&self, entry: &Entry) -> bool {
         let seen = |needs: &String| {
             self.principal.organization() == ALL_ORGANIZATIONS || self.principal.may(needs)
         };
-        let wanted = |patterns: &[String], text: &str, wild: &str| {
-            patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, text, wild))
-        };
-        entry.needs.as_ref().is_none_or(seen)
-            && wanted(&self.types, &entry.event_type, ".*")
-            && wanted(&self.subjects, &entry.subject, "/*")
+        entry.needs.as_ref().is_none_or(seen) && wanted(&self.subjects, &entry.subject, "/*")
     }
+}
+
+/// Whether nothing is asked for, or one of the patterns is met.
+fn wanted(patterns: &[String], text: &str, wild: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, text, wild))
 }
 
 /// Whether a text is the pattern, or begins with it when it ends in a wildcard.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::Sieve;
+use super::records::Telling;
 use crate::Store;
 use crate::log::{Entry, Position};
 
@@ -39,6 +40,8 @@ pub(super) struct Watcher {
     scanned: Position,
     head: watch::Receiver<i64>,
     greet: bool,
+    /// The records that are told before the events.
+    telling: Option<Telling>,
     bookmark_at: Instant,
     end_at: Instant,
     ended: bool,
@@ -63,10 +66,16 @@ impl Watcher {
             pending: VecDeque::new(),
             scanned: position,
             greet,
+            telling: None,
             bookmark_at: now + BOOKMARK,
             end_at: now + AGE - jitter,
             ended: false,
         }
+    }
+
+    /// The same stream, with records told before its events.
+    pub(super) fn telling(self, telling: Option<Telling>) -> Self {
+        Self { telling, ..self }
     }
 
     /// The next response; none when the stream has ended.
@@ -76,6 +85,9 @@ impl Watcher {
         }
         if std::mem::take(&mut self.greet) {
             return Some(Ok(self.response(None)));
+        }
+        if let Some(telling) = self.telling.take() {
+            return Some(self.tell(telling).await);
         }
         loop {
             match self.ready().await {
@@ -93,6 +105,40 @@ impl Watcher {
                 return Some(Ok(self.response(Some(content))));
             }
         }
+    }
+
+    /// The next records; after the last of them a bookmark.
+    async fn tell(&mut self, mut telling: Telling) -> Result<pb::WatchEventsResponse, Status> {
+        let content = match self.over() {
+            Some(reason) => {
+                self.ended = true;
+                Some(drain(reason))
+            }
+            None => self.told(&mut telling).await?,
+        };
+        let cursor = telling.cursor(&self.store).encode();
+        if !matches!(content, Some(Content::Bookmark(_))) {
+            self.telling = Some(telling);
+        }
+        Ok(pb::WatchEventsResponse {
+            cursor,
+            ..self.response(content)
+        })
+    }
+
+    /// Some records; the bookmark when all are told, and nothing when none were
+    /// found in the part of the log that was looked at.
+    async fn told(&mut self, telling: &mut Telling) -> Result<Option<Content>, Refusal> {
+        let next = telling.next(&self.store, &self.sieve, MOST_EVENTS, MOST_BYTES);
+        let told = next.await.inspect_err(|_| self.ended = true)?;
+        Ok(match (told.events.is_empty(), told.done) {
+            (true, true) => Some(Content::Bookmark(pb::Bookmark {})),
+            (true, false) => None,
+            (false, _) => Some(Content::Events(pb::EventBatch {
+                events: told.events,
+                fragment: false,
+            })),
+        })
     }
 
     /// Why the stream is to end now.
@@ -184,9 +230,13 @@ impl Watcher {
 
     fn drained(&mut self, reason: &str) -> pb::WatchEventsResponse {
         self.ended = true;
-        self.response(Some(Content::Drain(pb::Drain {
-            reason: reason.to_owned(),
-            reconnect_delay_ms: RECONNECT_DELAY_MS,
-        })))
+        self.response(Some(drain(reason)))
     }
+}
+
+fn drain(reason: &str) -> Content {
+    Content::Drain(pb::Drain {
+        reason: reason.to_owned(),
+        reconnect_delay_ms: RECONNECT_DELAY_MS,
+    })
 }
