@@ -87,6 +87,19 @@ impl Refusal {
         self
     }
 
+    /// The same refusal of a part of a request, where fields have other names.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        for (place, (field, remedy)) in self.violations.iter_mut().enumerate() {
+            let said = format!("{field} {remedy}");
+            *field = name(field);
+            if place == 0 && self.message == said {
+                self.message = format!("{field} {remedy}");
+            }
+        }
+        self
+    }
+
     /// A field breaks a rule; the remedy completes "FIELD …".
     pub fn invalid(field: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::invalid_all(vec![(field.into(), remedy.into())])

@@ -1,19 +1,21 @@
 //! `IncidentService`: parse, act, reply.
 
+mod batch;
 pub(crate) mod comment;
 mod create;
 mod import;
 mod major;
+mod merge;
 mod parent;
 mod read;
-
-use std::sync::Arc;
+mod search;
+mod work;
 
 use mainstay_chassis::{Permit, Refusal};
 use mainstay_practice::{Call, Moment, Store, Written};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use pb::incident_service_server::IncidentService;
-use tokio::sync::Mutex;
+use sea_orm::prelude::Uuid;
 use tonic::{Request, Response, Status};
 
 use crate::incident::verbs::Verdict;
@@ -29,19 +31,12 @@ type Answer<T> = Result<Response<T>, Status>;
 pub(crate) struct IncidentApi {
     store: Store,
     policies: Policies,
-    /// Held while an incident is given a parent: what one call has read of
-    /// the family no other may change before it is written.
-    families: Arc<Mutex<()>>,
 }
 
 impl IncidentApi {
     /// Serves the incidents of this store under these policies.
     pub(crate) fn new(store: Store, policies: Policies) -> Self {
-        Self {
-            store,
-            policies,
-            families: Arc::default(),
-        }
+        Self { store, policies }
     }
 
     /// Does something with the incident that a request names.
@@ -80,6 +75,17 @@ impl IncidentApi {
     }
 }
 
+/// These ids, each once.
+fn once(ids: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+    let mut once = Vec::new();
+    for id in ids {
+        if !once.contains(&id) {
+            once.push(id);
+        }
+    }
+    once
+}
+
 #[tonic::async_trait]
 impl IncidentService for IncidentApi {
     async fn get_incident(
@@ -101,6 +107,34 @@ impl IncidentService for IncidentApi {
         request: Request<pb::BatchGetIncidentsRequest>,
     ) -> Answer<pb::BatchGetIncidentsResponse> {
         Ok(Response::new(self.batch_get(request).await?))
+    }
+
+    async fn list_work(
+        &self,
+        request: Request<pb::ListWorkRequest>,
+    ) -> Answer<pb::ListWorkResponse> {
+        Ok(Response::new(self.work(request).await?))
+    }
+
+    async fn batch_create_incidents(
+        &self,
+        request: Request<pb::BatchCreateIncidentsRequest>,
+    ) -> Answer<pb::BatchCreateIncidentsResponse> {
+        Ok(self.batch_create(request).await?)
+    }
+
+    async fn batch_update_incidents(
+        &self,
+        request: Request<pb::BatchUpdateIncidentsRequest>,
+    ) -> Answer<pb::BatchUpdateIncidentsResponse> {
+        Ok(self.batch_update(request).await?)
+    }
+
+    async fn merge_incident(
+        &self,
+        request: Request<pb::MergeIncidentRequest>,
+    ) -> Answer<pb::MergeIncidentResponse> {
+        Ok(self.merge(request).await?)
     }
 
     async fn create_incident(

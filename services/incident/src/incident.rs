@@ -15,12 +15,14 @@ pub mod hold;
 pub mod lifecycle;
 pub mod links;
 pub mod major;
+pub mod merge;
 pub mod milestones;
 pub mod parent;
 pub mod priority;
 pub mod resolution;
 pub mod terms;
 pub mod verbs;
+pub mod work;
 
 use std::collections::BTreeMap;
 
@@ -94,6 +96,8 @@ pub struct Model {
     major_state: Option<MajorState>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     major: Option<Major>,
+    due_us: Option<i64>,
+    merged_into: Option<Uuid>,
 }
 
 /// No relations: other records are known by id.
@@ -176,6 +180,8 @@ getters! {
     milestones: &Milestones = |this| &this.milestones;
     "How often it was reopened."
     reopen_count: i32 = |this| this.reopen_count;
+    "The incident that it was merged into."
+    merged_into: Option<Uuid> = |this| this.merged_into;
     "How it stands as a major incident."
     major: Option<&Major> = |this| this.major.as_ref();
 }

@@ -5,6 +5,9 @@ use sea_orm_migration::prelude::*;
 mod m0001_incident;
 mod m0002_incident_comment;
 mod m0003_incident_major;
+mod m0004_incident_due;
+mod m0005_incident_merged;
+mod m0006_incident_text;
 
 /// Brings the practice's tables up to date.
 #[derive(Debug)]
@@ -17,6 +20,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_incident::Migration),
             Box::new(m0002_incident_comment::Migration),
             Box::new(m0003_incident_major::Migration),
+            Box::new(m0004_incident_due::Migration),
+            Box::new(m0005_incident_merged::Migration),
+            Box::new(m0006_incident_text::Migration),
         ]
     }
 

@@ -9,9 +9,11 @@ mod major;
 #[cfg(test)]
 mod plans;
 mod request;
+mod search;
 mod values;
 mod verbs;
 mod words;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +44,9 @@ pub(crate) use major::{declaration, role};
 pub(crate) use request::{
     Raised, as_of, assignment, changes, corrections, hold, instant, link, raised, resolution,
 };
-pub(crate) use verbs::{Addressed, reply};
+pub(crate) use search::Search;
+pub(crate) use verbs::{Addressed, answer, reply};
+pub(crate) use work::{WORK, item};
 
 impl Record for Incident {
     type Table = Entity;
@@ -226,6 +230,7 @@ pub(crate) fn snapshot(incident: &Incident) -> pb::Incident {
         update_time: Some(timestamp(incident.occur_us())),
         etag: incident.etag(),
         revision: incident.revision(),
+        merged_into: other(incident.merged_into()),
         major: incident
             .major()
             .map(|major| major_out(major, incident.organization())),
@@ -263,6 +268,7 @@ fn restored(told: pb::Incident) -> Result<Incident, Refusal> {
             .map(|one| resolution_in(one).ok_or_else(defect))
             .transpose()?,
         reopen_count: told.reopen_count,
+        merged_into: other_in(&told.merged_into).map_err(|()| defect())?,
         major: told
             .major
             .clone()

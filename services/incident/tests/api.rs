@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "api/batch.rs"]
+mod batch;
 #[path = "api/bench.rs"]
 mod bench;
 #[path = "api/comments.rs"]
@@ -14,11 +16,19 @@ mod import;
 mod lists;
 #[path = "api/major.rs"]
 mod major;
+#[path = "api/merge.rs"]
+mod merge;
 #[path = "api/milestones.rs"]
 mod milestones;
 #[path = "api/reading.rs"]
 mod reading;
+#[path = "api/records.rs"]
+mod records;
+#[path = "api/search.rs"]
+mod search;
 #[path = "api/updates.rs"]
 mod updates;
 #[path = "api/verbs.rs"]
 mod verbs;
+#[path = "api/work.rs"]
+mod work;

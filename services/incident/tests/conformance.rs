@@ -69,6 +69,20 @@ const EXAMPLES: &[Example] = &[
     ),
     example("CloseIncident", "{}", &["ResolveIncident"]),
     example("CancelIncident", r#"{"reason": "A test"}"#, &[]),
+    example("MergeIncident", r#"{"into": "$CreateIncident"}"#, &[]),
+    example(
+        "BatchCreateIncidents",
+        r#"{"incidents": [{"title": "Mail is slow"}, {"title": "Mail is down", "parent": "$CreateIncident"}]}"#,
+        &[],
+    ),
+    example(
+        "BatchUpdateIncidents",
+        r#"{"requests": [
+            {"incident": {"name": "$CreateIncident", "title": "One"}, "updateMask": "title"},
+            {"incident": {"name": "$CreateIncident", "title": "Two"}, "updateMask": "title"}
+        ]}"#,
+        &[],
+    ),
     example("AcknowledgeIncident", "{}", &[]),
     example(
         "AssignIncident",

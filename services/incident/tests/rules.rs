@@ -71,6 +71,15 @@ fn take(
         Verb::Reopen => incident.reopen("Again.".to_owned(), by),
         Verb::Close => incident.close(by),
         Verb::Cancel => incident.cancel("None.".to_owned(), by),
+        Verb::Merge => {
+            let other = raised(&Moment {
+                id: Uuid::from_u128(8),
+                ..at.clone()
+            });
+            let steps = incident.clone().merge(&other, false, by)?;
+            *incident = steps[0].after.clone();
+            Ok(Decision::History(steps))
+        }
         Verb::Acknowledge => incident.acknowledge(by),
         Verb::Assign => incident.assign(Some("net".to_owned()), Some("ada".to_owned()), by),
         Verb::Unassign => incident.unassign(by),
@@ -121,6 +130,7 @@ fn model(state: State, verb: Verb) -> Option<State> {
         (Verb::Hold, _) if open => Some(OnHold),
         (Verb::Mitigate, New | InProgress | OnHold) => Some(Mitigated),
         (Verb::Resolve, _) if open => Some(Resolved),
+        (Verb::Merge, _) if open => Some(Closed),
         (Verb::Close, Resolved) => Some(Closed),
         (Verb::Cancel, New | InProgress | OnHold) => Some(Cancelled),
         (
@@ -149,6 +159,7 @@ fn model(state: State, verb: Verb) -> Option<State> {
             | Verb::Mitigate
             | Verb::Resolve
             | Verb::Close
+            | Verb::Merge
             | Verb::Cancel,
             _,
         ) => None,
@@ -226,13 +237,17 @@ proptest! {
             let declared = incident
                 .major()
                 .is_some_and(|major| major.state == MajorState::Declared);
+            let merges_major = expected.is_some() && declared && verb == Verb::Merge;
             let unsuited = expected.is_some() && !suits(declared, verb);
             let passed = reopens && resolved_us.is_some_and(|us| now - us > 30 * DAY_US);
             prop_assert_eq!(incident.is_open_to(verb, &by(&moment(now))), expected.is_some() && !passed && !unsuited);
             match take(&mut draft, verb, &at) {
+                Err(refusal) if merges_major => {
+                    prop_assert_eq!(refusal.reason_name(), "MERGE_NOT_ALLOWED");
+                }
                 Ok(decision) => {
                     prop_assert_eq!(Some(draft.state()), expected);
-                    prop_assert!(!passed && !unsuited);
+                    prop_assert!(!passed && !unsuited && !merges_major);
                     let same = incident == draft;
                     prop_assert_eq!(matches!(decision, Decision::Unchanged), same, "{:?}", verb);
                     if !same {
@@ -241,7 +256,7 @@ proptest! {
                     }
                     state = draft.state();
                     reopened += i32::from(verb == Verb::Reopen);
-                    if verb == Verb::Resolve {
+                    if verb == Verb::Resolve || verb == Verb::Merge {
                         resolved_us = Some(now);
                     }
                     incident = draft;

@@ -196,6 +196,13 @@ fn events() -> Vec<Event> {
             uri: "https://a".to_owned(),
             removed: true,
         },
+        Event::MergedInto {
+            into: Uuid::from_u128(9),
+            previous: State::New,
+        },
+        Event::Absorbed {
+            merged: Uuid::from_u128(9),
+        },
         Event::MajorProposed {
             rule: "wide".to_owned(),
         },

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 
 use mainstay_chassis::{Kind, Refusal};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
-use sea_orm::{DatabaseConnection, EntityTrait, Select};
+use sea_orm::{Condition, DatabaseConnection, EntityTrait, Select};
 use uuid::Uuid;
 
 use crate::Record;
@@ -102,6 +102,20 @@ impl<R: Record> Collection<R> {
         reader: Reader<'_>,
         request: &PageRequest,
     ) -> Result<Page<R>, Refusal> {
+        self.page_of(select, Vec::new(), reader, request).await
+    }
+
+    /// The same, of the records that meet at least one of the conditions; an
+    /// index walks each of them in order. None of them is the same as one that
+    /// is always met. What is asked for by them belongs into the request's
+    /// `parent`, so that page tokens are bound to it.
+    pub async fn page_of(
+        &self,
+        select: Select<R::Table>,
+        any: Vec<Condition>,
+        reader: Reader<'_>,
+        request: &PageRequest,
+    ) -> Result<Page<R>, Refusal> {
         let size = size(request.page_size)?;
         let order = self.order(&request.order_by)?;
         let fingerprint = Fingerprint::of([
@@ -129,6 +143,7 @@ impl<R: Record> Collection<R> {
         };
         let filter = Filter::read(&request.filter, self.fields, ground).await?;
         let mut walk = Walk::<R>::new(self.fields, filter, order, select);
+        walk.split(&any);
         let found = walk
             .find(reader.connection, token.after.as_ref(), size)
             .await?;

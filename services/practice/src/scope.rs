@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainstay_chassis::Refusal;
-use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Value};
+use sea_orm::sea_query::{BinOper, Expr, ExprTrait, SimpleExpr, Value};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -48,12 +48,16 @@ pub(crate) fn these<R: Record>(
     organization: &str,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Select<R::Table> {
-    let theirs = Expr::col(R::fixed().organization.as_column_ref())
-        .binary(BinOper::Custom("||"), Expr::val(""))
-        .eq(organization);
     R::Table::find()
         .filter(R::fixed().id.is_in(ids))
-        .filter(theirs)
+        .filter(theirs::<R>(organization))
+}
+
+/// Tests the organization in a way that no index answers.
+fn theirs<R: Record>(organization: &str) -> SimpleExpr {
+    Expr::col(R::fixed().organization.as_column_ref())
+        .binary(BinOper::Custom("||"), Expr::val(""))
+        .eq(organization)
 }
 
 impl Scope {
@@ -89,6 +93,14 @@ impl Scope {
     /// A query over those of the organization's records that have these ids.
     pub fn these<R: Record>(&self, ids: impl IntoIterator<Item = Uuid>) -> Select<R::Table> {
         these::<R>(&self.organization, ids)
+    }
+
+    /// A query over those of the organization's records that meet a condition
+    /// which finds them itself, so that no other index is walked for them.
+    pub fn these_where<R: Record>(&self, condition: impl Into<SimpleExpr>) -> Select<R::Table> {
+        R::Table::find()
+            .filter(condition.into())
+            .filter(theirs::<R>(&self.organization))
     }
 
     /// The record with an id.

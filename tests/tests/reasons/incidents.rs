@@ -23,6 +23,7 @@ pub(crate) async fn all(world: &World) -> Result<Vec<Met>> {
         (window_passed(world).await?, &["resource", "windowEnd"]),
         (its_own_parent(world).await?, &["resource", "parent"]),
         (none_declared(world).await?, &["resource", "verb", "major"]),
+        (merged_into_itself(world).await?, &["resource", "into"]),
         (nowhere(world).await?, &["resource"]),
         (there_already(world).await?, &["resource"]),
         (import(world, "touched", touch).await?, &[]),
@@ -105,6 +106,16 @@ async fn none_declared(world: &World) -> Result<Told> {
             .stand_down_major_incident(stand_down)
             .await,
     )
+}
+
+async fn merged_into_itself(world: &World) -> Result<Told> {
+    let name = world.incident().await?.name;
+    let merge = pb::MergeIncidentRequest {
+        into: name.clone(),
+        name,
+        ..Default::default()
+    };
+    refused(world.incidents().merge_incident(merge).await)
 }
 
 async fn nowhere(world: &World) -> Result<Told> {

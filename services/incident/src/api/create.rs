@@ -1,8 +1,9 @@
 //! Raising an incident.
 
 use mainstay_chassis::Refusal;
-use mainstay_practice::{Call, Moment, Record, Scope, Step, Written, name};
+use mainstay_practice::{Call, Moment, Record, Scope, Seen, Step, Targets, Written, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
+use sea_orm::prelude::Uuid;
 use sea_orm::{ColumnTrait, QueryFilter};
 use tonic::{Request, Response};
 
@@ -22,13 +23,10 @@ impl IncidentApi {
         let scope = self.store.scope(&call.permit);
         name::parent(&said.parent, scope.organization())?;
         let raised = wire::raised(said.incident.clone(), scope.organization())?;
-        let family = match raised.parent.is_empty() {
-            true => None,
-            false => Some(self.families.lock().await),
-        };
         let raising = Raising::look(&scope, raised, self.policies.clone()).await?;
         if said.validate_only {
-            let steps = raising.build(&self.store.moment(&call))?;
+            let parent = raising.parent.clone();
+            let steps = raising.steps(parent.as_ref(), &self.store.moment(&call))?;
             let newest = steps.into_iter().next_back();
             let written = Written {
                 record: newest
@@ -39,12 +37,13 @@ impl IncidentApi {
             };
             return Ok(self.reply(&call, &written, checked));
         }
-        let written = self
-            .store
-            .create_history(call.clone(), move |at| raising.build(at))
-            .await?;
-        drop(family);
-        Ok(self.reply(&call, &written, response))
+        let targets = Targets::of(raising.parent()).making(1);
+        let build = move |seen: &Seen<'_, Incident>, at: &Moment| raising.build(seen, at);
+        let written = self.store.act_all(call.clone(), targets, build).await?;
+        let made = written
+            .last()
+            .ok_or_else(|| Refusal::internal("nothing was raised"))?;
+        Ok(self.reply(&call, made, response))
     }
 }
 
@@ -71,7 +70,7 @@ fn checked(incident: pb::Incident, cursor: String) -> pb::CreateIncidentResponse
 }
 
 /// What is said of a new incident, with what was looked up for it.
-struct Raising {
+pub(super) struct Raising {
     organization: String,
     policies: Policies,
     draft: Draft,
@@ -80,7 +79,7 @@ struct Raising {
 }
 
 impl Raising {
-    async fn look(
+    pub(super) async fn look(
         scope: &Scope,
         raised: wire::Raised,
         policies: Policies,
@@ -112,11 +111,29 @@ impl Raising {
         })
     }
 
-    fn build(&self, at: &Moment) -> Result<Vec<Step<Event, Incident>>, Refusal> {
+    /// The incident that it becomes part of.
+    pub(super) fn parent(&self) -> Option<Uuid> {
+        self.parent.as_ref().map(|parent| parent.id())
+    }
+
+    /// The steps in which it is raised, in sight of its parent.
+    pub(super) fn build(
+        &self,
+        seen: &Seen<'_, Incident>,
+        at: &Moment,
+    ) -> Result<Vec<Step<Event, Incident>>, Refusal> {
+        self.steps(self.parent().and_then(|parent| seen.get(parent)), at)
+    }
+
+    fn steps(
+        &self,
+        parent: Option<&Incident>,
+        at: &Moment,
+    ) -> Result<Vec<Step<Event, Incident>>, Refusal> {
         if let Some(twin) = &self.twin {
             return Err(Refusal::exists(twin.clone()));
         }
-        if let Some(parent) = &self.parent {
+        if let Some(parent) = parent {
             parent.takes_child(at.id)?;
         }
         let in_force = self.policies.at(&self.organization, at.now_us);

@@ -1,15 +1,14 @@
-//! Making an incident part of another.
+//! Making an incident part of another. Child and parent are locked by the same
+//! operation, so that what one call has read of a family no other changes.
 
-use mainstay_chassis::Refusal;
-use mainstay_practice::Scope;
-use mainstay_practice::call::permit;
+use mainstay_practice::{Call, Moment, Seen, Targets};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use sea_orm::prelude::Uuid;
-use sea_orm::{ColumnTrait, QueryFilter};
 use tonic::Request;
 
-use super::{Answer, IncidentApi};
+use super::{Answer, IncidentApi, once};
 use crate::incident::{Column, Incident, Terms};
+use crate::wire::Addressed;
 
 impl IncidentApi {
     /// Makes an incident a child of another, or of none.
@@ -17,35 +16,32 @@ impl IncidentApi {
         &self,
         request: Request<pb::SetIncidentParentRequest>,
     ) -> Answer<pb::SetIncidentParentResponse> {
-        let scope = self.store.scope(&permit(&request)?);
         let said = request.get_ref();
-        let family = self.families.lock().await;
+        let call = Call::of(&request, &said.etag, &said.request_id)?;
+        let scope = self.store.scope(&call.permit);
         let id = scope.id_of::<Incident>("name", &said.name).await?;
         let parent = match said.parent.as_str() {
             "" => None,
-            text => Some(
-                scope
-                    .get::<Incident>(scope.id_of::<Incident>("parent", text).await?)
-                    .await?,
-            ),
+            text => Some(scope.id_of::<Incident>("parent", text).await?),
         };
-        let has_children = has_children(&scope, id).await?;
-        let decide = move |incident: &mut Incident, by: &mut Terms<'_>| {
-            incident.set_parent(parent.as_ref(), has_children, by)
+        let policies = self.policies.clone();
+        let decide = move |incident: &mut Incident, seen: &Seen<'_, Incident>, at: &Moment| {
+            let parent = parent.and_then(|parent| seen.get(parent));
+            let has_children = seen.with(Column::Parent, id).next().is_some();
+            let in_force = policies.at(incident.organization(), at.now_us);
+            incident.set_parent(parent, has_children, &mut Terms::new(&in_force, at))
         };
-        let answer = self.act(&request, decide).await;
-        drop(family);
-        answer
+        let targets = family(id, parent);
+        let written = self
+            .store
+            .act_looking(call.clone(), id, targets, decide)
+            .await?;
+        Ok(self.reply(&call, &written, pb::SetIncidentParentRequest::reply))
     }
 }
 
-async fn has_children(scope: &Scope, id: Uuid) -> Result<bool, Refusal> {
-    let child = scope
-        .find::<Incident>()
-        .filter(Column::Parent.eq(id))
-        .one(scope.connection());
-    child
-        .await
-        .map(|child| child.is_some())
-        .map_err(Refusal::internal)
+/// Child and parent, in sight of the child's own children.
+fn family(id: Uuid, parent: Option<Uuid>) -> Targets<Incident> {
+    let ids = std::iter::once(id).chain(parent);
+    Targets::of(once(ids)).looking_at(Column::Parent, id)
 }

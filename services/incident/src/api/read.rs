@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use mainstay_chassis::Refusal;
 use mainstay_practice::call::permit;
-use mainstay_practice::{PageRequest, Reader, Record, name};
+use mainstay_practice::{PageRequest, Reader, Record, Scope, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use sea_orm::prelude::Uuid;
 use tonic::Request;
 
-use super::IncidentApi;
+use super::{IncidentApi, search};
 use crate::incident::Incident;
-use crate::wire::{self, View};
+use crate::wire::{self, Search, View};
 
 impl IncidentApi {
     /// An incident as it is, or as it was. What it was then has no verbs.
@@ -55,11 +55,13 @@ impl IncidentApi {
             page_token: asked.page_token,
             filter: asked.filter,
             order_by: asked.order_by,
-            parent: format!("organizations/{}", scope.organization()),
+            parent: listed(&scope, &asked.query),
         };
-        let page = wire::incidents(view)
-            .page(scope.find::<Incident>(), reader, &page)
-            .await?;
+        let select = match asked.query.trim() {
+            "" => scope.find::<Incident>(),
+            query => search::found(&scope, &permit, &Search::read(query)?),
+        };
+        let page = wire::incidents(view).page(select, reader, &page).await?;
         let viewer = self.viewer(&permit);
         let told = page
             .records
@@ -106,5 +108,14 @@ impl IncidentApi {
         Ok(pb::BatchGetIncidentsResponse {
             incidents: told.collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// What a list is of; page tokens are bound to it.
+fn listed(scope: &Scope, query: &str) -> String {
+    let organization = scope.organization();
+    match query.trim() {
+        "" => format!("organizations/{organization}"),
+        query => format!("organizations/{organization}?query={query}"),
     }
 }

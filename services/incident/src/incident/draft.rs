@@ -91,6 +91,8 @@ pub struct Standing {
     pub reopen_count: i32,
     /// How it stands as a major incident.
     pub major: Option<Major>,
+    /// The incident that it was merged into.
+    pub merged_into: Option<Uuid>,
 }
 
 impl Standing {
@@ -111,6 +113,7 @@ impl Standing {
             resolution: None,
             reopen_count: 0,
             major: None,
+            merged_into: None,
         }
     }
 }
@@ -140,7 +143,7 @@ impl Incident {
             ),
             None => (None, None, None, false),
         };
-        Self {
+        let mut incident = Self {
             id: standing.id,
             organization: standing.organization,
             number: standing.number,
@@ -176,12 +179,18 @@ impl Incident {
             reopen_count: standing.reopen_count,
             major_state: standing.major.as_ref().map(|major| major.state),
             major: standing.major,
-        }
+            due_us: None,
+            merged_into: standing.merged_into,
+        };
+        incident.set_due();
+        incident
     }
+
     /// Takes what the kernel stamps on every change.
     pub(crate) fn take_stamp(&mut self, revision: i64, occur_us: i64) {
         self.revision = revision;
         self.occur_us = occur_us;
+        self.set_due();
     }
 
     /// Takes its number, once.

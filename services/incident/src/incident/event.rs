@@ -1,5 +1,7 @@
 //! What may happen to an incident, in the domain's words.
 
+use sea_orm::prelude::Uuid;
+
 use super::{Milestones, ResponseRole, State, Verb};
 
 /// What happened. The incident after it is told with it.
@@ -45,6 +47,18 @@ pub enum Event {
         uri: String,
         /// Whether it was removed.
         removed: bool,
+    },
+    /// It was closed, since another one is about the same.
+    MergedInto {
+        /// The other one.
+        into: Uuid,
+        /// The state before.
+        previous: State,
+    },
+    /// Another one, which is about the same, was closed into it.
+    Absorbed {
+        /// The other one.
+        merged: Uuid,
     },
     /// A rule proposes to declare it a major incident.
     MajorProposed {

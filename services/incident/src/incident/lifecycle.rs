@@ -52,6 +52,8 @@ pub enum Verb {
     Close,
     /// Says that it was none.
     Cancel,
+    /// Closes it, since another one is about the same.
+    Merge,
     /// Says that somebody has taken notice.
     Acknowledge,
     /// Gives it to a team or a person.
@@ -90,6 +92,7 @@ pub const LIFECYCLE: Lifecycle<State, Verb> = Lifecycle(&[
     step(Verb::Reopen, &[Resolved, Closed], InProgress),
     step(Verb::Close, &[Resolved], Closed),
     step(Verb::Cancel, &[New, InProgress, OnHold], Cancelled),
+    step(Verb::Merge, OPEN, Closed),
     fact(Verb::Acknowledge, OPEN),
     fact(Verb::Assign, OPEN),
     fact(Verb::Unassign, OPEN),
@@ -162,6 +165,7 @@ impl Verb {
             Self::Reopen => "incident.reopen",
             Self::Close => "incident.close",
             Self::Cancel => "incident.cancel",
+            Self::Merge => "incident.merge",
             Self::Acknowledge => "incident.acknowledge",
             Self::Assign | Self::Unassign => "incident.assign",
             Self::SetParent => "incident.set_parent",
@@ -184,6 +188,7 @@ impl Word for Verb {
         Self::Reopen,
         Self::Close,
         Self::Cancel,
+        Self::Merge,
         Self::Acknowledge,
         Self::Assign,
         Self::Unassign,
@@ -208,6 +213,7 @@ impl Word for Verb {
             Self::Reopen => "reopen",
             Self::Close => "close",
             Self::Cancel => "cancel",
+            Self::Merge => "merge",
             Self::Acknowledge => "acknowledge",
             Self::Assign => "assign",
             Self::Unassign => "unassign",

@@ -223,6 +223,7 @@ impl Incident {
             | Verb::Reopen
             | Verb::Close
             | Verb::Cancel
+            | Verb::Merge
             | Verb::Acknowledge
             | Verb::Assign
             | Verb::Unassign

@@ -195,7 +195,7 @@ impl Incident {
     }
 
     /// Takes the step that the lifecycle says.
-    fn step(&mut self, verb: Verb, reason: String, _: &mut Terms<'_>) -> Verdict {
+    pub(super) fn step(&mut self, verb: Verb, reason: String, _: &mut Terms<'_>) -> Verdict {
         let previous = self.state;
         self.state = self.open_to(verb)?;
         if self.state != State::OnHold {
@@ -226,6 +226,7 @@ impl Incident {
     /// What said that it was resolved says so no more.
     pub(super) fn take_resolution_back(&mut self) {
         self.resolution = None;
+        self.merged_into = None;
         self.milestones.resolve_us = None;
         self.milestones.close_us = None;
     }

@@ -151,7 +151,7 @@ pub(crate) fn incidents(view: View) -> Collection<Incident> {
 /// What names, times and words of an incident come to on the wire, at most.
 const FRAME: usize = 2_000;
 
-fn light(incident: &Incident) -> usize {
+pub(super) fn light(incident: &Incident) -> usize {
     let labels = incident
         .label_map()
         .iter()

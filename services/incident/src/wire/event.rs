@@ -51,6 +51,14 @@ pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
         Event::Linked { uri, removed } => {
             tell!(IncidentLinked, incident, uri: uri.clone(), removed: *removed)
         }
+        Event::MergedInto { into, previous } => {
+            let into = full(&incident, "incidents", Some(&into.to_string()));
+            tell!(IncidentMerged, incident, into: into, merged: String::new(), previous_state: previous.number())
+        }
+        Event::Absorbed { merged } => {
+            let merged = full(&incident, "incidents", Some(&merged.to_string()));
+            tell!(IncidentMerged, incident, into: String::new(), merged: merged, previous_state: 0)
+        }
         Event::MajorProposed { rule } => {
             tell!(MajorIncidentProposed, incident, rule: rule.clone())
         }
@@ -88,7 +96,7 @@ fn role_assigned(incident: pb::Incident, role: ResponseRole, assignee: Option<&s
     tell!(IncidentRoleAssigned, incident, role: role.number(), previous_assignee: previous_assignee)
 }
 
-/// The full name of a team or user of the incident's organization.
+/// The full name of a team, user or incident of the incident's organization.
 fn full(incident: &pb::Incident, collection: &str, slug: Option<&str>) -> String {
     let organization = incident.name.split('/').nth(1).unwrap_or_default();
     let name = |slug| format!("organizations/{organization}/{collection}/{slug}");

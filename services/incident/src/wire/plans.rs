@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::View;
 use super::collection::{COMMENTS, incidents};
+use super::work::WORK;
 use crate::comment::{self, Comment};
-use crate::incident::Incident;
+use crate::incident::{self, Incident};
 
 #[tokio::test]
 async fn every_order_and_filter_field_has_its_index() {
@@ -40,5 +41,13 @@ async fn every_order_and_filter_field_has_its_index() {
         .filter(comment::Column::Incident.eq(Uuid::nil()));
     let faults = plans::unindexed(&COMMENTS, &of_one, scope.connection()).await;
     assert!(faults.is_empty(), "{faults:#?}");
+    for whose in [incident::Column::Assignee, incident::Column::Team] {
+        let theirs = scope
+            .find::<Incident>()
+            .filter(incident::Column::DueUs.is_not_null())
+            .filter(whose.eq("a"));
+        let faults = plans::unindexed(&WORK, &theirs, scope.connection()).await;
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
     service.store.close().await;
 }

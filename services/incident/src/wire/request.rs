@@ -85,6 +85,7 @@ fn refuse_output_only(said: &pb::Incident) -> Result<(), Refusal> {
         ("etag", !said.etag.is_empty()),
         ("revision", said.revision != 0),
         ("major", said.major.is_some()),
+        ("merged_into", !said.merged_into.is_empty()),
     ];
     let told = fields.into_iter().filter(|(_, said)| *said);
     let mut violations: Vec<_> = told
@@ -173,7 +174,9 @@ fn not_updated(path: &str) -> String {
     let remedy = match path.split('.').next().unwrap_or_default() {
         "name" | "uid" | "number" | "priority" | "creator" | "reopen_count" | "available_verbs"
         | "create_time" | "update_time" | "etag" | "revision" => "is output only",
-        "state" | "hold" | "resolution" | "major" => "is output only: it changes by verbs",
+        "state" | "hold" | "resolution" | "major" | "merged_into" => {
+            "is output only: it changes by verbs"
+        }
         "origin" | "recurrence_of" => "is immutable",
         "team" | "assignee" => "is changed by AssignIncident and UnassignIncident",
         "parent" => "is changed by SetIncidentParent",

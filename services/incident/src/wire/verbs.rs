@@ -111,7 +111,7 @@ pub(crate) fn reply<T>(
 }
 
 /// An answer; one to a repeat carries `idempotent-replayed: true`.
-pub(super) fn answer<T>(message: T, replayed: bool) -> Response<T> {
+pub(crate) fn answer<T>(message: T, replayed: bool) -> Response<T> {
     let mut response = Response::new(message);
     if replayed {
         response

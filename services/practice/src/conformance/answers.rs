@@ -66,6 +66,16 @@ impl Reply {
             .unwrap_or_else(|| panic!("no record in {}", json(&self.message)))
     }
 
+    /// The record with a name, of those that a write answers.
+    pub(super) fn named(&self, name: &str) -> DynamicMessage {
+        let alone = self.message.fields();
+        let alone = alone.filter_map(|(_, value)| value.as_message().cloned());
+        let mut records = alone.chain(self.page().0);
+        records
+            .find(|record| has(record, "name") && text(record, "name") == name)
+            .unwrap_or_else(|| panic!("no {name} in {}", json(&self.message)))
+    }
+
     /// The cursor after a write.
     pub(super) fn cursor(&self) -> String {
         text(&self.message, "cursor")

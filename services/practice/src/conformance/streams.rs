@@ -71,16 +71,15 @@ pub async fn nothing_older_follows_the_cursor_of_a_write(specimen: Specimen) {
         let events = stage.events().await;
         assert!(events.len() > before, "{} is in the log", method.path);
         let newest = events.last().expect("an event");
-        let name = text(&reply.record(), "name");
         let event = newest.decode().expect("an event");
-        assert_eq!(event.subject, name, "{}", method.path);
+        let written = reply.named(&event.subject);
         assert_eq!(
             event.subject_revision,
-            number(&reply.record(), "revision"),
+            number(&written, "revision"),
             "{}",
             method.path
         );
-        let (snapshot, record) = (told(&snapshot(&event)), told(&reply.record()));
+        let (snapshot, record) = (told(&snapshot(&event)), told(&written));
         assert_eq!(snapshot, record, "{} tells the record", method.path);
 
         let maker = stage

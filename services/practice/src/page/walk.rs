@@ -85,6 +85,16 @@ impl<R: Record> Walk<R> {
         }
     }
 
+    /// Walks each of these conditions on its own.
+    pub(crate) fn split(&mut self, any: &[Condition]) {
+        if any.is_empty() {
+            return;
+        }
+        let lanes = std::mem::take(&mut self.parts.lanes);
+        let split = |lane: Condition| any.iter().map(move |one| lane.clone().add(one.clone()));
+        self.parts.lanes = lanes.into_iter().flat_map(split).collect();
+    }
+
     /// The ranges of a lane after a place, nearest first.
     fn ranges(&self, start: Option<&Place>) -> Vec<Condition> {
         match &self.parts.words {
@@ -113,6 +123,8 @@ impl<R: Record> Walk<R> {
             };
         }
         places.sort_by(|a, b| compare(&self.keys, a, b));
+        // What two lanes have found is found once.
+        places.dedup();
         if let Some(reach) = &reach {
             places.retain(|place| compare(&self.keys, place, reach).is_le());
         }
