@@ -4,9 +4,7 @@ use clap::{Parser, Subcommand};
 use mainstay_chassis::settings;
 
 use crate::client::ServerArgs;
-use crate::commands::{
-    contract, keys, metrics, policy, practice, simulate, token, verify, watch,
-};
+use crate::commands::{contract, keys, metrics, policy, practice, simulate, token, verify, watch};
 use crate::import::ImportArgs;
 
 /// IT service management as a suite of gRPC services.

@@ -1,6 +1,9 @@
 //! What one document changes against another: compared in their JSON form,
-//! field by field. Entries of lists that have a word of their own (a name, a
-//! verb …) are matched by it, so that an entry put in between is one change.
+//! field by field. Entries of a list that one member tells apart (an id, a verb
+//! …), or two of them together, are matched by that, so that an entry put in
+//! between is one change.
+
+use std::collections::HashSet;
 
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use prost_types::Any;
@@ -19,8 +22,10 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
-/// The members by which entries of a list may be told apart.
-const WORDS: [&str; 6] = ["name", "verb", "status", "reason", "role", "key"];
+/// What entries are told apart by before anything else.
+const WORDS: [&str; 5] = ["id", "name", "verb", "reason", "key"];
+/// At most so many members of entries are looked at, to tell entries apart.
+const MEMBERS: usize = 8;
 
 /// What the second document changes against the first.
 pub fn changes(before: &Any, after: &Any) -> Vec<Change> {
@@ -48,12 +53,11 @@ fn json(document: &Any) -> Value {
 fn compare(path: String, before: &Value, after: &Value, found: &mut Vec<Change>) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => objects(&path, old, new, found),
-        (Value::Array(old), Value::Array(new)) => match (words(old), words(new)) {
-            (Some(old), Some(new)) => entries(&path, &old, &new, found),
-            _ if old == new => {}
-            _ => found.push(change(path, Some(before), Some(after))),
-        },
         (old, new) if old == new => {}
+        (Value::Array(old), Value::Array(new)) => match worded(old, new) {
+            Some((old, new)) => entries(&path, &old, &new, found),
+            None => found.push(change(path, Some(before), Some(after))),
+        },
         (old, new) => found.push(change(path, Some(old), Some(new))),
     }
 }
@@ -78,28 +82,45 @@ fn objects(
     found.extend(added.map(|(key, after)| change(place(key), None, Some(after))));
 }
 
-/// The entries of a list with their words, when each has one of its own.
-fn words(list: &[Value]) -> Option<Vec<(&str, &Value)>> {
-    let word = |entry: &Value, member: &str| Some(entry.get(member)?.as_str()?.to_owned());
-    let member = WORDS.into_iter().find(|member| {
-        let all: Option<Vec<String>> = list.iter().map(|entry| word(entry, member)).collect();
-        all.is_some_and(|mut all| {
-            all.sort_unstable();
-            all.windows(2).all(|pair| pair[0] != pair[1])
-        })
-    })?;
-    list.iter()
-        .map(|entry| Some((entry.get(member)?.as_str()?, entry)))
-        .collect()
+/// Entries of a list with the words that tell them apart.
+type Worded<'a> = Vec<(String, &'a Value)>;
+
+/// The entries of two lists with their words, by the first member of all of
+/// them, or the first two, whose words are nowhere the same.
+fn worded<'a>(old: &'a [Value], new: &'a [Value]) -> Option<(Worded<'a>, Worded<'a>)> {
+    let first = old.iter().chain(new).next()?.as_object()?;
+    let mut members: Vec<&str> = first.keys().map(String::as_str).take(MEMBERS).collect();
+    members.sort_by_key(|member| !WORDS.contains(member));
+    let alone = members.iter().map(|member| vec![*member]);
+    let pairs = members.iter().enumerate().flat_map(|(place, one)| {
+        let others = members.iter().skip(place + 1);
+        others.map(move |other| vec![*one, *other])
+    });
+    alone
+        .chain(pairs)
+        .find_map(|members| Some((words(old, &members)?, words(new, &members)?)))
 }
 
-fn entries(path: &str, old: &[(&str, &Value)], new: &[(&str, &Value)], found: &mut Vec<Change>) {
+/// The entries of a list with the words in these members, if each has its own.
+fn words<'a>(list: &'a [Value], members: &[&str]) -> Option<Worded<'a>> {
+    let text = |entry: &Value, member: &&str| entry.get(member)?.as_str().map(str::to_owned);
+    let word = |entry: &Value| {
+        let texts: Option<Vec<String>> = members.iter().map(|member| text(entry, member)).collect();
+        texts.map(|texts| texts.join(" "))
+    };
+    let found: Worded<'a> = list
+        .iter()
+        .map(|entry| Some((word(entry)?, entry)))
+        .collect::<Option<_>>()?;
+    let own: HashSet<&str> = found.iter().map(|(word, _)| word.as_str()).collect();
+    (own.len() == found.len()).then_some(found)
+}
+
+fn entries(path: &str, old: &Worded<'_>, new: &Worded<'_>, found: &mut Vec<Change>) {
     let place = |word: &str| format!("{path}[{word}]");
-    let of = |list: &[(&str, &Value)], word: &str| {
-        let mut entries = list.iter();
-        entries
-            .find(|(other, _)| *other == word)
-            .map(|(_, entry)| (*entry).clone())
+    let of = |list: &Worded<'_>, word: &str| {
+        let entry = list.iter().find(|(other, _)| other == word);
+        entry.map(|(_, entry)| (*entry).clone())
     };
     for (word, before) in old {
         match of(new, word) {
@@ -109,9 +130,9 @@ fn entries(path: &str, old: &[(&str, &Value)], new: &[(&str, &Value)], found: &m
     }
     let added = new.iter().filter(|(word, _)| of(old, word).is_none());
     found.extend(added.map(|(word, after)| change(place(word), None, Some(after))));
-    let order = |list: &[(&str, &Value)], other: &[(&str, &Value)]| -> Vec<String> {
+    let order = |list: &Worded<'_>, other: &Worded<'_>| -> Vec<String> {
         let both = list.iter().filter(|(word, _)| of(other, word).is_some());
-        both.map(|(word, _)| (*word).to_owned()).collect()
+        both.map(|(word, _)| word.clone()).collect()
     };
     let (was, is) = (order(old, new), order(new, old));
     if was != is {
@@ -180,6 +201,33 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn entries_are_told_apart_by_two_members_where_one_is_not_enough() {
+        let cell =
+            |row: &str, column: &str, value: &str| json!({"row": row, "col": column, "v": value});
+        let matrix = |last| {
+            json!([
+                cell("a", "x", "1"),
+                cell("a", "y", "1"),
+                cell("b", "x", "1"),
+                last
+            ])
+        };
+        let (before, after) = (matrix(cell("b", "y", "1")), matrix(cell("b", "y", "2")));
+        let one = found(before, after);
+        assert_eq!(one.len(), 1);
+        let (field, was, is) = &one[0];
+        assert!(["[b y].v", "[y b].v"].contains(&field.as_str()), "{field}");
+        assert_eq!((was, is), (&Some(json!("1")), &Some(json!("2"))));
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_one_change() {
+        let (before, after) = (json!(["a", "b"]), json!(["a"]));
+        let whole = (String::new(), Some(before.clone()), Some(after.clone()));
+        assert_eq!(found(before, after), [whole]);
     }
 
     #[test]
