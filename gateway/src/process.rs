@@ -9,7 +9,8 @@ use mainstay_chassis::Process;
 use mainstay_chassis::data::DataFolder;
 use mainstay_chassis::process::{self, Alone};
 use mainstay_chassis::settings::ProcessArgs;
-use mainstay_practice::process::stores;
+use mainstay_practice::Database;
+use mainstay_practice::process::{databases, stores};
 
 use crate::access::{Access, Secret};
 use crate::gateway::NAME;
@@ -40,14 +41,16 @@ pub async fn run(
     near: Vec<Neighbour>,
     close: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
+    let names: Vec<&str> = near.iter().map(|near| near.name).collect();
     let far = neighbours::far(&process.settings)?;
     let neighbours: Vec<Neighbour> = near.into_iter().chain(far).collect();
     neighbours::complete(&neighbours)?;
     let settings = GatewaySettings::of(&process.settings);
-    let gateway = Gateway::open(stores(&process), neighbours, settings).await?;
+    let records = databases(&process, &[&names[..], &[NAME]].concat())?;
+    let gateway = Gateway::open(stores(&process, NAME)?, neighbours, settings).await?;
     let token_file = administrator(gateway.access(), &process.folder).await?;
     gateway.ready();
-    let word = banner(process.address()?, &process, &token_file);
+    let word = banner(process.address()?, &process, &records, &token_file);
     let (front, serving) = (gateway.front(), process.settings.serving());
     // The gateway's store closes last: it hears from the others.
     let close = async {
@@ -73,7 +76,12 @@ async fn administrator(access: &Access, folder: &DataFolder) -> anyhow::Result<P
 }
 
 /// What a person reads at the start: where, with what, and what to try.
-fn banner(address: SocketAddr, process: &Process, token_file: &Path) -> String {
+fn banner(
+    address: SocketAddr,
+    process: &Process,
+    records: &[Database],
+    token_file: &Path,
+) -> String {
     let reach = reachable(address);
     let (version, data) = (env!("CARGO_PKG_VERSION"), process.folder.path().display());
     let goes = if process.ephemeral {
@@ -81,11 +89,14 @@ fn banner(address: SocketAddr, process: &Process, token_file: &Path) -> String {
     } else {
         ""
     };
+    let records: Vec<String> = records.iter().map(Database::to_string).collect();
+    let records = records.join(" and ");
     let token = token_file.display();
     let quoted = quoted(&token.to_string());
     format!(
         r#"Mainstay {version} listens on http://{address} (gRPC, gRPC-Web and Connect/JSON on one port)
   data    {data}{goes}
+  records {records}
   token   {token} (administrator)
 
 Try it with curl:

@@ -6,10 +6,12 @@
 
 mod caller;
 pub mod contract;
+mod postgres;
 mod suite;
 mod tools;
 pub mod tree;
 
 pub use caller::{Bearer, Caller, Told, told};
+pub use postgres::Postgres;
 pub use suite::{Extra, GATEWAY, PRACTICES, Suite, Topology, binary, repository};
 pub use tools::tool;

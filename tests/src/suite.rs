@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use mainstay_practice::conformance::Scratch;
 use mainstay_proto::mainstay::access::v1 as access;
 use mainstay_proto::mainstay::access::v1::access_service_client::AccessServiceClient;
 use part::Part;
@@ -71,6 +72,8 @@ pub struct Suite {
     /// The gateway's process, or that of all, is the last.
     parts: Vec<Part>,
     _folder: Option<TempDir>,
+    /// Its database, where the tests run on PostgreSQL; the files lie in the folder.
+    _scratch: Option<Scratch>,
 }
 
 impl Suite {
@@ -85,10 +88,13 @@ impl Suite {
     }
 
     /// The same, in processes that the test needs so.
-    pub async fn start_as(topology: Topology, extra: Extra) -> Result<Self> {
+    pub async fn start_as(topology: Topology, mut extra: Extra) -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        let scratch = Scratch::new().await;
+        extra.environment.extend(database(&scratch));
         let mut suite = Self::open(topology, &folder.path().join("data"), extra).await?;
         suite._folder = Some(folder);
+        suite._scratch = Some(scratch);
         Ok(suite)
     }
 
@@ -121,6 +127,7 @@ impl Suite {
             data: data.to_owned(),
             parts,
             _folder: None,
+            _scratch: None,
         })
     }
 
@@ -279,6 +286,12 @@ impl Suite {
             .kill_on_drop(true);
         Ok(command)
     }
+}
+
+/// The setting that names a test's database, where that is no folder.
+fn database(scratch: &Scratch) -> Option<(String, String)> {
+    let url = scratch.url()?;
+    Some(("MAINSTAY_DATABASE".to_owned(), url.to_owned()))
 }
 
 /// Makes the keys of a suite that runs apart.

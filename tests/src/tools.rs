@@ -31,8 +31,9 @@ pub fn tool(name: &str) -> anyhow::Result<Option<PathBuf>> {
     }
 }
 
+/// Says that a test was skipped.
 #[expect(clippy::print_stderr, reason = "says that a test was skipped")]
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
 

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Config,
     /// Write the contract as a FileDescriptorSet, for buf, protoc and grpcurl.
     Contract(contract::Args),
-    /// Check that the logs in a data folder are whole, also while a server runs.
+    /// Check that the logs in a data folder or database are whole, also while a server runs.
     Verify(verify::Args),
     /// Make, list and revoke tokens.
     Token {

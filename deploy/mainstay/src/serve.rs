@@ -35,7 +35,7 @@ async fn together(args: mainstay_chassis::settings::ProcessArgs) -> anyhow::Resu
     let here = suite::here(&elsewhere);
     let names: Vec<&str> = here.iter().map(|(name, _)| *name).collect();
     let process = Process::open(&args, &[&names[..], &[gateway::NAME]].concat()).await?;
-    let suite = Suite::open(here, stores(&process)).await?;
+    let suite = Suite::open(here, |name| stores(&process, name)).await?;
     mainstay_gateway::process::run(process, suite.neighbours(), suite.close()).await
 }
 

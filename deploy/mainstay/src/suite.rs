@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use mainstay_chassis::process::Usage;
 use mainstay_chassis::{Methods, Peer};
 use mainstay_gateway::Neighbour;
 use mainstay_practice::{Service, StoreError, StoreSettings};
@@ -27,11 +28,11 @@ impl Suite {
     /// Opens them.
     pub(crate) async fn open(
         here: Vec<(&'static str, Open)>,
-        stores: StoreSettings,
-    ) -> Result<Self, StoreError> {
+        stores: impl Fn(&str) -> Result<StoreSettings, Usage>,
+    ) -> anyhow::Result<Self> {
         let mut services = Vec::new();
-        for (_, open) in here {
-            services.push(open(stores.clone()).await?);
+        for (name, open) in here {
+            services.push(open(stores(name)?).await?);
         }
         Ok(Self(services))
     }

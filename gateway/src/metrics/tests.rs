@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::Stream;
 use mainstay_chassis::principal::ALL_ORGANIZATIONS;
 use mainstay_chassis::{Clock, Deadline, Principal, clock};
+use mainstay_practice::conformance::Scratch;
 use mainstay_practice::cursor::Cursor;
 use mainstay_practice::{StoreSettings, follow};
 use mainstay_proto::LoggedEvent;
@@ -190,16 +191,16 @@ struct Bench {
     store: Store,
     api: MetricApi,
     following: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    _scratch: Scratch,
     _drain: DropGuard,
 }
 
 impl Bench {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new().await;
         let drain = CancellationToken::new();
         let settings = StoreSettings {
-            folder: folder.path().to_owned(),
+            database: scratch.database(),
             clock: Clock::from_fn(|| NOW),
             drain: drain.clone(),
         };
@@ -211,7 +212,7 @@ impl Bench {
             store,
             api,
             following,
-            _folder: folder,
+            _scratch: scratch,
             _drain: drain.drop_guard(),
         }
     }

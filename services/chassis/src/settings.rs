@@ -2,6 +2,8 @@
 //! A test holds them together. All processes of a suite understand the same
 //! file; each takes from it what is its own.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +23,12 @@ pub struct ProcessArgs {
     /// Folder that holds the data.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// PostgreSQL database that holds the records, as
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full, a schema per
+    /// service; without it they are SQLite files in the data folder. MAINSTAY_DATABASE
+    /// names it without showing the password to other users of the machine.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
     /// Address to listen on; port 0 takes a free one and says which.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
@@ -65,7 +73,12 @@ pub const TABLE: Table = Table {
         setting(
             "data",
             "\"data\"",
-            "Folder that holds the data: one SQLite file per service, and the administrator's token.",
+            "Folder that holds the administrator's token and, without `database`, one SQLite file per service.",
+        ),
+        setting(
+            "database",
+            "\"\"",
+            "PostgreSQL database that holds the records, a schema per service, as `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`; empty keeps them in the data folder.",
         ),
         setting(
             "only",
@@ -132,6 +145,16 @@ pub const TABLE: Table = Table {
             "4096",
             "Connections that may be open.",
         ),
+        setting(
+            "services.gateway.database",
+            "\"\"",
+            "PostgreSQL database of the gateway alone; empty means `database`.",
+        ),
+        setting(
+            "services.incident.database",
+            "\"\"",
+            "PostgreSQL database of the incident service alone; empty means `database`.",
+        ),
     ],
     reserved: &[
         "MAINSTAY_CONFIG",
@@ -140,6 +163,7 @@ pub const TABLE: Table = Table {
         "MAINSTAY_TOKEN_FILE",
         "MAINSTAY_BINARY",
         "MAINSTAY_PLANT",
+        "MAINSTAY_TEST_DATABASE",
         "MAINSTAY_TEST_TOPOLOGY",
     ],
 };
@@ -154,6 +178,8 @@ pub struct Settings {
     pub insecure_listen: bool,
     /// Folder of the data.
     pub data: PathBuf,
+    /// Database of all services; empty for files in the folder of the data.
+    pub database: Hidden,
     /// Service that is served alone; empty for all.
     pub only: String,
     /// Where other services run, as it was written: see [`Settings::peers`].
@@ -166,6 +192,33 @@ pub struct Settings {
     pub log: LogSettings,
     /// What clients may take.
     pub limits: Limits,
+    /// What services have of their own, by name.
+    pub services: BTreeMap<String, ServiceSettings>,
+}
+
+/// What a service has of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSettings {
+    /// Its database; empty for that of all services.
+    pub database: Hidden,
+}
+
+/// A text that may hold a password: it is never shown.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
 }
 
 /// What the process says while it runs.
@@ -239,6 +292,7 @@ impl Settings {
                 "data",
                 args.data.as_ref().map(|path| path.display().to_string()),
             ),
+            ("database", args.database.clone()),
             (
                 "peers",
                 (!args.peer.is_empty()).then(|| args.peer.join(",")),
@@ -253,6 +307,14 @@ impl Settings {
             .filter_map(|(key, value)| Some((key, value?)))
             .collect();
         TABLE.load(layers)
+    }
+
+    /// The URL of a service's database; none when it is a file.
+    pub fn database(&self, service: &str) -> Option<&str> {
+        let own = self.services.get(service).map(|own| own.database.reveal());
+        let own = own.filter(|url| !url.is_empty());
+        own.or(Some(self.database.reveal()))
+            .filter(|url| !url.is_empty())
     }
 
     /// How connections are served.
@@ -315,6 +377,23 @@ mod tests {
             (serving.connections, serving.streams),
             (usual.connections, usual.streams)
         );
+    }
+
+    #[test]
+    fn a_service_may_have_a_database_of_its_own_and_none_is_shown() {
+        assert_eq!(defaults().database("incident"), None);
+        let layers = Layers {
+            flags: vec![
+                ("database", "postgres://ada:secret@db/all".to_owned()),
+                ("services.incident.database", "postgres://db/own".to_owned()),
+            ],
+            ..Layers::default()
+        };
+        let settings: Settings = TABLE.load(layers).unwrap();
+        assert_eq!(settings.database("incident"), Some("postgres://db/own"));
+        let all = Some("postgres://ada:secret@db/all");
+        assert_eq!(settings.database("gateway"), all);
+        assert!(!format!("{settings:?}").contains("secret"));
     }
 
     fn peers(written: &str) -> Result<Vec<(String, String)>, PeerError> {

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 
 use mainstay_chassis::{Clock, Permit, Principal, Refusal};
 use mainstay_practice::{
-    Call, Decision, Fixed, Lifecycle, Moment, Payload, Record, Rule, Stamp, Store, StoreSettings,
-    Word,
+    Call, Database, Decision, Fixed, Lifecycle, Moment, Payload, Record, Rule, Stamp, Store,
+    StoreSettings, Word,
 };
 use sea_orm::entity::prelude::*;
 use sea_orm_migration::prelude::*;
@@ -297,10 +297,10 @@ impl MigratorTrait for Migrator {
 
 // ===== what a process makes of it =====
 
-/// A store of notes in a folder.
-pub async fn open(folder: &std::path::Path) -> Result<Store, mainstay_practice::StoreError> {
+/// A store of notes in a database.
+pub async fn open(database: Database) -> Result<Store, mainstay_practice::StoreError> {
     let settings = StoreSettings {
-        folder: folder.to_owned(),
+        database,
         clock: Clock::wall(),
         drain: CancellationToken::new(),
     };
@@ -367,7 +367,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use std::io::Write;
     let folder = std::env::temp_dir().join(format!("note-{}", Uuid::now_v7()));
     std::fs::create_dir_all(&folder)?;
-    let store = open(&folder).await?;
+    let store = open(Database::files(&folder)).await?;
     let permit = permit("default")?;
     let note = write(
         &store,

@@ -20,6 +20,7 @@ mod answers;
 mod examples;
 mod lists;
 mod records;
+mod scratch;
 mod stage;
 mod streams;
 mod writes;
@@ -37,6 +38,7 @@ pub use records::{
     names_that_are_none_are_refused_by_their_field, what_is_created_can_be_read,
     what_is_not_there_is_not_found,
 };
+pub use scratch::Scratch;
 pub use streams::{
     another_organizations_log_is_refused, nothing_older_follows_the_cursor_of_a_write,
     the_log_is_dense_and_tells_each_revision,

@@ -34,6 +34,6 @@ pub use practice_service::{Portrait, PracticeApi};
 pub use record::{Fixed, Payload, Record, Stamp};
 pub use scope::{AsOf, Scope};
 pub use service::Service;
-pub use store::{Seen, Store, StoreError, StoreSettings, Targets};
+pub use store::{Database, DatabaseUrl, Seen, Store, StoreError, StoreSettings, Targets};
 pub use stream::EventApi;
 pub use verify::verify;

@@ -10,10 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use mainstay_chassis::Refusal;
 use mainstay_chassis::principal::ALL_ORGANIZATIONS;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::cursor::{self, Cursor};
+use crate::store::Heads;
 use crate::tables::event_log;
 pub use entry::Entry;
 
@@ -35,12 +36,40 @@ struct Inner {
     head: watch::Sender<i64>,
     ring: RwLock<Ring>,
     reader: DatabaseConnection,
+    /// Whether other processes write to it, too.
+    shared: bool,
+    /// Rings when this process has written what does not follow its ring.
+    behind: Notify,
 }
 
-#[derive(Debug, Default)]
+/// The newest events, without a gap.
+#[derive(Debug)]
 struct Ring {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
+    /// Position of the newest.
+    last: i64,
+}
+
+impl Ring {
+    /// Takes the events that follow its last one; those that it has already,
+    /// and those that lie beyond a gap, are left out.
+    fn take(&mut self, events: Vec<Entry>) {
+        for event in events {
+            if event.seq != self.last + 1 {
+                continue;
+            }
+            self.last = event.seq;
+            self.bytes += event.body.len();
+            self.entries.push_back(Arc::new(event));
+        }
+        while self.entries.len() > RING_EVENTS || self.bytes > RING_BYTES {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.body.len();
+        }
+    }
 }
 
 /// How far a reader has come: in the service's log, and in its organization's part.
@@ -64,42 +93,79 @@ pub struct LogPage {
 }
 
 impl Log {
-    pub(crate) fn new(
-        service: &'static str,
-        epoch: Uuid,
-        floor: i64,
-        seq: i64,
-        reader: DatabaseConnection,
-    ) -> Self {
-        let (head, _) = watch::channel(seq);
+    /// A log that only this process writes.
+    pub(crate) fn new(service: &'static str, heads: &Heads, reader: DatabaseConnection) -> Self {
+        Self::of(service, heads, reader, false)
+    }
+
+    /// A log that other processes write, too.
+    pub(crate) fn shared(service: &'static str, heads: &Heads, reader: DatabaseConnection) -> Self {
+        Self::of(service, heads, reader, true)
+    }
+
+    fn of(service: &'static str, heads: &Heads, reader: DatabaseConnection, shared: bool) -> Self {
+        let (head, _) = watch::channel(heads.seq);
+        let ring = Ring {
+            entries: VecDeque::new(),
+            bytes: 0,
+            last: heads.seq,
+        };
         Self(Arc::new(Inner {
             service,
-            epoch,
-            floor,
+            epoch: heads.epoch,
+            floor: heads.floor,
             head,
-            ring: RwLock::default(),
+            ring: RwLock::new(ring),
             reader,
+            shared,
+            behind: Notify::new(),
         }))
     }
 
-    /// Takes events that were committed, and wakes the readers.
+    /// Takes events that this process has committed, and wakes the readers.
+    /// Events that others wrote before them are fetched first.
     pub(crate) fn push(&self, events: Vec<Entry>) {
         let Some(newest) = events.last().map(|event| event.seq) else {
             return;
         };
+        if self.take(events) < newest {
+            self.0.behind.notify_one();
+        }
+    }
+
+    /// Takes events into the ring, and says where it ends then.
+    fn take(&self, events: Vec<Entry>) -> i64 {
         let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
-        for event in events {
-            ring.bytes += event.body.len();
-            ring.entries.push_back(Arc::new(event));
+        ring.take(events);
+        // Told under the lock: the head never goes back.
+        let last = ring.last;
+        self.0
+            .head
+            .send_if_modified(|head| std::mem::replace(head, last) != last);
+        last
+    }
+
+    /// Waits until this process has written what does not follow its ring.
+    pub(crate) async fn behind(&self) {
+        self.0.behind.notified().await;
+    }
+
+    /// Reads what other processes have written, up to the end.
+    pub(crate) async fn catch_up(&self) -> Result<(), Refusal> {
+        let mut more = self.0.shared;
+        while more {
+            let last = *self.0.head.borrow();
+            let rows = event_log::Entity::find()
+                .filter(event_log::Column::Seq.gt(last))
+                .order_by_asc(event_log::Column::Seq)
+                .limit(PAGE)
+                .all(&self.0.reader)
+                .await
+                .map_err(crate::scope::away)?;
+            more = u64::try_from(rows.len()).unwrap_or(PAGE) == PAGE;
+            self.take(rows.into_iter().map(Entry::from).collect());
         }
-        while ring.entries.len() > RING_EVENTS || ring.bytes > RING_BYTES {
-            let Some(oldest) = ring.entries.pop_front() else {
-                break;
-            };
-            ring.bytes -= oldest.body.len();
-        }
-        drop(ring);
-        self.0.head.send_replace(newest);
+        Ok(())
     }
 
     /// The service whose log it is.
@@ -187,6 +253,7 @@ impl Log {
 
     /// The position of an organization's newest event.
     pub async fn latest(&self, organization: &str) -> Result<Position, Refusal> {
+        self.catch_up().await?;
         let seq = *self.0.head.borrow();
         let sequence = self.sequence_at(organization, seq).await?;
         Ok(Position { seq, sequence })
@@ -213,6 +280,9 @@ impl Log {
             return Err(cursor::expired("below_floor", &earliest()));
         }
         if organization == ALL_ORGANIZATIONS {
+            if place.sequence > *self.0.head.borrow() {
+                self.catch_up().await?;
+            }
             return match place.sequence <= *self.0.head.borrow() {
                 true => Ok(Position {
                     seq: place.sequence,
@@ -234,6 +304,7 @@ impl Log {
 
     /// The position before the first event recorded at an instant or later.
     pub async fn at(&self, organization: &str, time_us: i64) -> Result<Position, Refusal> {
+        self.catch_up().await?;
         let (mut low, mut high) = (self.0.floor, *self.0.head.borrow());
         while low < high {
             let middle = low + (high - low) / 2 + 1;

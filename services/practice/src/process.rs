@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mainstay_chassis::identity::{Entrance, Verifier, Verifying};
-use mainstay_chassis::process::{self, Alone};
+use mainstay_chassis::process::{self, Alone, Usage};
 use mainstay_chassis::settings::ProcessArgs;
 use mainstay_chassis::{Clock, Health, Method, Methods, Peer, Process, reflection};
 
-use crate::{Service, StoreError, StoreSettings};
+use crate::{Database, Service, StoreError, StoreSettings};
 
 /// What every practice serves beside its own packages.
 const SHARED: [&str; 3] = [
@@ -39,7 +39,9 @@ where
     let process = Process::open_inside(args, name).await?;
     let keys = Verifying::load(&process.settings.keys)?;
     let verifier = Verifier::new(name, keys, Clock::wall());
-    let service = open(stores(&process)).await?;
+    let stores = stores(&process, name)?;
+    let records = stores.database.to_string();
+    let service = open(stores).await?;
     let methods = Methods::of(mainstay_proto::descriptors());
     let served = |method: &&Arc<Method>| {
         let package = method.package();
@@ -58,7 +60,7 @@ where
     health.set_all(true);
     let serving = process.settings.serving_peers();
     let word = format!(
-        "Mainstay {name} {} listens on http://{} for the gateway alone\n  data    {}\nCtrl-C ends it.",
+        "Mainstay {name} {} listens on http://{} for the gateway alone\n  data    {}\n  records {records}\nCtrl-C ends it.",
         env!("CARGO_PKG_VERSION"),
         process.address()?,
         process.folder.path().display()
@@ -68,11 +70,34 @@ where
         .await
 }
 
-/// How the stores of a process are opened.
-pub fn stores(process: &Process) -> StoreSettings {
-    StoreSettings {
-        folder: process.folder.path().to_owned(),
+/// How the store of a service of a process is opened.
+pub fn stores(process: &Process, service: &str) -> Result<StoreSettings, Usage> {
+    Ok(StoreSettings {
+        database: database(process, service)?,
         clock: Clock::wall(),
         drain: process.shutdown.drain.clone(),
+    })
+}
+
+/// The databases of a process's services, each once.
+pub fn databases(process: &Process, services: &[&str]) -> Result<Vec<Database>, Usage> {
+    let mut all = Vec::new();
+    for service in services {
+        let database = database(process, service)?;
+        if !all.contains(&database) {
+            all.push(database);
+        }
+    }
+    Ok(all)
+}
+
+fn database(process: &Process, service: &str) -> Result<Database, Usage> {
+    match process.settings.database(service) {
+        None => Ok(Database::files(process.folder.path())),
+        Some(url) => {
+            let url = url.parse();
+            let url = url.map_err(|error| Usage::new(format!("the database of {service} {error}")));
+            Ok(Database::Postgres { url: url? })
+        }
     }
 }

@@ -7,38 +7,40 @@
 
 mod backend;
 mod batch;
+mod database;
 mod engine;
 mod op;
+mod open;
 mod point;
+mod postgres;
 mod replay;
 mod shelf;
 mod sqlite;
+mod tail;
 mod write;
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::TryStreamExt;
 use mainstay_chassis::{Clock, Permit, Refusal};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait, Iterable,
-    PrimaryKeyToColumn, QueryOrder,
+    DatabaseConnection, DbBackend, EntityTrait, Iterable, PrimaryKeyToColumn, QueryOrder,
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::log::Log;
 use crate::scope::{Scope, away};
-use crate::tables::{log_head, number_head, organization_head};
 use crate::{Call, Decision, Moment, Record, Step, Written};
-use batch::{Heads, Numbers};
 use op::{Op, Pending};
 
 pub(crate) use backend::{Fault, Row, Shape, row_of};
-pub(crate) use batch::{Batch, chained};
+pub(crate) use batch::{Batch, Heads, chained};
+pub use database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub(crate) use op::{Op as Operation, restored};
+pub(crate) use open::{logs, open_reader};
 pub(crate) use point::Points;
 pub(crate) use shelf::Shelves;
 #[expect(unused_imports, reason = "followers' effects are made of it")]
@@ -48,14 +50,12 @@ pub use write::{MOST_RECORDS, Seen, Targets};
 
 /// So many writes may wait for the writer.
 const QUEUE: usize = 1_024;
-/// So many connections read.
-const READERS: u32 = 6;
 
 /// Where a store lives and what it knows of the process.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
-    /// The folder of the file `{service}.db`.
-    pub folder: PathBuf,
+    /// Where its records are kept.
+    pub database: Database,
     /// The clock.
     pub clock: Clock,
     /// Cancelled when streams are to end.
@@ -76,11 +76,16 @@ pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    service: &'static str,
+    database: Database,
     log: Log,
     reader: DatabaseConnection,
     points: Arc<Points>,
     clock: Clock,
     drain: CancellationToken,
+    /// Ends what looks at the log of other processes, at the latest with the store.
+    closed: CancellationToken,
+    _closes: DropGuard,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Op>>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -91,35 +96,22 @@ impl Store {
         service: &'static str,
         settings: StoreSettings,
     ) -> Result<Self, StoreError> {
-        let failed = |cause: String| StoreError { service, cause };
-        let path = settings.folder.join(format!("{service}.db"));
-        let heads = prepare::<M>(&path)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let reader = connect(&path, READERS, true)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let log = Log::new(service, heads.epoch, heads.floor, heads.seq, reader.clone());
         let (queue, operations) = mpsc::channel(QUEUE);
-        let (end, ended) = oneshot::channel();
-        let backend = sqlite::Sqlite::open(&path).map_err(|fault| failed(fault.to_string()))?;
-        let engine =
-            engine::Engine::new(backend, service, settings.clock.clone(), log.clone(), heads);
-        let writer = std::thread::Builder::new().name(format!("{service}-writer"));
-        writer
-            .spawn(move || {
-                futures::executor::block_on(engine.run(operations));
-                let _ = end.send(());
-            })
-            .map_err(|error| failed(error.to_string()))?;
+        let closed = CancellationToken::new();
+        let closes = closed.clone().drop_guard();
+        let opened = open::open::<M>(service, &settings, operations, &closed).await?;
         Ok(Self(Arc::new(Inner {
-            log,
-            reader,
-            points: Arc::new(Points::new(path)),
+            service,
+            database: settings.database,
+            log: opened.log,
+            reader: opened.reader,
+            points: Arc::new(opened.points),
             clock: settings.clock,
             drain: settings.drain,
+            closed,
+            _closes: closes,
             queue: Mutex::new(Some(queue)),
-            ended: Mutex::new(Some(ended)),
+            ended: Mutex::new(Some(opened.ended)),
         })))
     }
 
@@ -229,11 +221,20 @@ impl Store {
     ) -> Result<(), Refusal> {
         let rows =
             E::PrimaryKey::iter().fold(E::find(), |rows, key| rows.order_by_asc(key.into_column()));
-        let mut rows = rows.stream(&self.0.reader).await.map_err(away)?;
+        // A connection of its own: others serve callers, and may not take long.
+        let reader = open_reader(&self.0.database, self.0.service).await;
+        let reader = reader.map_err(away)?;
+        let mut rows = rows.stream(&reader).await.map_err(away)?;
         while let Some(row) = rows.try_next().await.map_err(away)? {
             take(row)?;
         }
-        Ok(())
+        drop(rows);
+        reader.close().await.map_err(away)
+    }
+
+    /// Whether other processes may write to the same log.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0.database, Database::Postgres { .. })
     }
 
     /// The connection of readers that serve all organizations.
@@ -282,6 +283,7 @@ impl Store {
         if let Some(ended) = ended {
             let _ = ended.await;
         }
+        self.0.closed.cancel();
         self.0.points.close();
         if let Err(error) = self.0.reader.clone().close().await {
             tracing::warn!(cause = %error, "readers were not closed cleanly");
@@ -302,92 +304,6 @@ impl Store {
 /// The only record that was written.
 fn one<R: Record>(written: Option<Written<R>>) -> Result<Written<R>, Refusal> {
     written.ok_or_else(|| Refusal::internal("a record was neither there nor made"))
-}
-
-/// Runs the migrations and reads where everything ends.
-async fn prepare<M: MigratorTrait>(path: &Path) -> Result<Heads, DbErr> {
-    let conn = connect(path, 1, false).await?;
-    crate::migrations::Migrator::up(&conn, None).await?;
-    M::up(&conn, None).await?;
-    let head = match log_head::Entity::find_by_id(0).one(&conn).await? {
-        Some(head) => head,
-        None => first_head(&conn).await?,
-    };
-    let organizations = organization_head::Entity::find().all(&conn).await?;
-    let numbers = number_head::Entity::find().all(&conn).await?;
-    conn.close().await?;
-    Ok(Heads {
-        epoch: head.epoch,
-        seq: head.seq,
-        recorded_us: head.recorded_us,
-        floor: head.floor,
-        hash: head
-            .hash
-            .try_into()
-            .map_err(|_| DbErr::Custom("log_head.hash has not 32 bytes".to_owned()))?,
-        organizations: organizations
-            .into_iter()
-            .map(|row| (row.organization, row.org_sequence))
-            .collect(),
-        numbers: numbers
-            .into_iter()
-            .map(|row| ((row.organization, row.kind), Numbers::after(row.number)))
-            .collect(),
-    })
-}
-
-async fn first_head(conn: &DatabaseConnection) -> Result<log_head::Model, DbErr> {
-    let head = log_head::Model {
-        id: 0,
-        epoch: Uuid::now_v7(),
-        seq: 0,
-        recorded_us: 0,
-        floor: 0,
-        hash: vec![0; 32],
-    };
-    let row = sea_orm::IntoActiveModel::<log_head::ActiveModel>::into_active_model(head.clone());
-    log_head::Entity::insert(row)
-        .exec_without_returning(conn)
-        .await?;
-    Ok(head)
-}
-
-async fn connect(
-    path: &Path,
-    connections: u32,
-    read_only: bool,
-) -> Result<DatabaseConnection, DbErr> {
-    // The path goes in by itself: a URL would have to be escaped.
-    let mut options = ConnectOptions::new("sqlite://");
-    let path = path.to_owned();
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .sqlx_logging(false)
-        .test_before_acquire(false);
-    options.map_sqlx_sqlite_opts(move |sqlite| {
-        let sqlite = sqlite
-            .filename(&path)
-            .create_if_missing(true)
-            .pragma("journal_mode", "WAL")
-            .pragma("busy_timeout", "5000")
-            .pragma("temp_store", "MEMORY");
-        match read_only {
-            true => sqlite
-                .pragma("query_only", "ON")
-                .pragma("wal_autocheckpoint", "0"),
-            false => sqlite,
-        }
-    });
-    Database::connect(options).await
-}
-
-/// A connection that only reads, for a file that a server may be writing.
-pub(crate) async fn open_reader(path: &Path) -> Result<DatabaseConnection, DbErr> {
-    match path.exists() {
-        true => connect(path, 1, true).await,
-        false => Err(DbErr::Custom("there is no such file".to_owned())),
-    }
 }
 
 /// The words after a table's columns that keep it as one tree by its key.

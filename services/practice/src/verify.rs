@@ -2,7 +2,6 @@
 //! writer computed. Reads only; may run beside a server.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use mainstay_proto::mainstay::event::v1::Event;
 use prost::Message;
@@ -11,7 +10,7 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::store::{chained, open_reader};
+use crate::store::{Database, chained, logs, open_reader};
 use crate::tables::{event_log, log_head, organization_head};
 
 /// So many events are read at a time.
@@ -39,26 +38,30 @@ pub struct Flaw {
 
 /// Why a log could not be read at all.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}", path = path.display())]
+#[error("the log of {service} cannot be read: {source}")]
 pub struct VerifyError {
-    path: PathBuf,
+    service: String,
     source: DbErr,
 }
 
-/// Verifies the log in a service's database file.
-pub async fn verify(path: &Path) -> Result<Report, VerifyError> {
-    let service = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+/// The services that have a log in a database.
+pub async fn services(database: &Database) -> Result<Vec<String>, VerifyError> {
+    logs(database).await.map_err(|source| VerifyError {
+        service: "all services".to_owned(),
+        source,
+    })
+}
+
+/// Verifies the log of a service.
+pub async fn verify(database: &Database, service: &str) -> Result<Report, VerifyError> {
     let walk = async {
-        let reader = open_reader(path).await?;
-        let report = walk(&reader, service).await?;
+        let reader = open_reader(database, service).await?;
+        let report = walk(&reader, service.to_owned()).await?;
         reader.close().await?;
         Ok(report)
     };
     walk.await.map_err(|source| VerifyError {
-        path: path.to_owned(),
+        service: service.to_owned(),
         source,
     })
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use anyhow::Result;
 use mainstay_chassis::serve::{ServeSettings, serve};
 use mainstay_chassis::{Clock, Methods, Peer, Principal};
-use mainstay_practice::StoreSettings;
+use mainstay_practice::{Database, StoreSettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -42,7 +42,7 @@ impl tower::Service<http::Request<Body>> for Trusted {
 pub(crate) async fn run(data: &Path, say: impl Fn(&str)) -> Result<()> {
     let stop = CancellationToken::new();
     let settings = StoreSettings {
-        folder: data.to_owned(),
+        database: Database::files(data),
         clock: Clock::wall(),
         drain: stop.clone(),
     };

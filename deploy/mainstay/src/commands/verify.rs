@@ -1,18 +1,24 @@
-//! `mainstay verify`: walks the logs in a data folder, event by event.
+//! `mainstay verify`: walks the logs in a data folder or in a database, event
+//! by event.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
-use mainstay_practice::verify::Report;
+use anyhow::bail;
+use mainstay_practice::verify::{Report, services, verify};
+use mainstay_practice::{Database, DatabaseUrl};
 
 use crate::{Usage, output};
 
 /// Which logs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder that holds the data.
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    data: PathBuf,
+    /// Folder that holds the data; `data` when nothing is said.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// PostgreSQL database that holds the records instead; MAINSTAY_DATABASE names it
+    /// as well.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    database: Option<String>,
     /// Print one JSON object per log.
     #[arg(long)]
     json: bool,
@@ -21,8 +27,9 @@ pub(crate) struct Args {
 /// Verifies every log, and fails when one is not whole.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut bad = 0;
-    for path in databases(&args.data)? {
-        let report = mainstay_practice::verify(&path).await?;
+    let database = database(&args)?;
+    for service in logs(&database).await? {
+        let report = verify(&database, &service).await?;
         bad += usize::from(report.fault.is_some());
         output::say(if args.json {
             json(&report)
@@ -37,25 +44,41 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// The databases in a folder, by name.
-fn databases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "db") {
-            found.push(path);
+/// Where the logs are.
+fn database(args: &Args) -> Result<Database, Usage> {
+    let set = || match args.data {
+        Some(_) => None,
+        None => std::env::var("MAINSTAY_DATABASE").ok(),
+    };
+    let url = args.database.clone().or_else(set);
+    match url.filter(|url| !url.is_empty()) {
+        Some(url) => {
+            let url: DatabaseUrl = url
+                .parse()
+                .map_err(|error| Usage::new(format!("--database {error}")))?;
+            Ok(Database::Postgres { url })
+        }
+        None => {
+            let usual = || PathBuf::from("data");
+            Ok(Database::files(args.data.clone().unwrap_or_else(usual)))
         }
     }
-    found.sort();
-    match found.is_empty() {
-        true => Err(Usage::new(format!(
+}
+
+/// The services that have a log there, by name.
+async fn logs(database: &Database) -> anyhow::Result<Vec<String>> {
+    let found = services(database).await?;
+    match (found.is_empty(), database) {
+        (false, _) => Ok(found),
+        (true, Database::Sqlite { folder }) => Err(Usage::new(format!(
             "{} holds no data: name the folder with --data",
             folder.display()
         ))
         .into()),
-        false => Ok(found),
+        (true, Database::Postgres { url }) => Err(Usage::new(format!(
+            "{url} holds no data: name the database with --database"
+        ))
+        .into()),
     }
 }
 

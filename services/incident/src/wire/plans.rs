@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mainstay_chassis::{Clock, Principal};
-use mainstay_practice::{StoreSettings, page::plans};
+use mainstay_chassis::Principal;
+use mainstay_practice::conformance::Scratch;
+use mainstay_practice::page::plans;
 use sea_orm::{ColumnTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,13 +18,8 @@ use crate::incident::{self, Incident};
 
 #[tokio::test]
 async fn every_order_and_filter_field_has_its_index() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = StoreSettings {
-        folder: folder.path().to_owned(),
-        clock: Clock::wall(),
-        drain: CancellationToken::new(),
-    };
-    let service = crate::open(settings).await.unwrap();
+    let scratch = Scratch::file();
+    let service = crate::open(scratch.settings()).await.unwrap();
     let permissions = BTreeSet::from(["incident.read".to_owned()]);
     let ada = Principal::new(
         "ada",

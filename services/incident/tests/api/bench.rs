@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use mainstay_chassis::peer::{Answer, Peer};
 use mainstay_chassis::{Clock, Methods, Principal};
+use mainstay_practice::conformance::Scratch;
 use mainstay_practice::{Service, StoreSettings};
 use mainstay_proto::mainstay::event::v1::event_service_client::EventServiceClient;
 use mainstay_proto::mainstay::event::v1::{Event, ListEventsRequest};
@@ -27,18 +28,17 @@ pub(crate) struct Bench {
     peer: Peer,
     service: Service,
     clock: Arc<AtomicI64>,
-    _folder: tempfile::TempDir,
+    _scratch: Scratch,
 }
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new().await;
         let clock = Arc::new(AtomicI64::new(START_US));
         let tell = clock.clone();
         let settings = StoreSettings {
-            folder: folder.path().to_owned(),
             clock: Clock::from_fn(move || tell.load(Ordering::SeqCst)),
-            drain: tokio_util::sync::CancellationToken::new(),
+            ..scratch.settings()
         };
         let service = mainstay_incident::open(settings).await.unwrap();
         let methods = Methods::of(mainstay_proto::descriptors());
@@ -47,7 +47,7 @@ impl Bench {
             peer,
             service,
             clock,
-            _folder: folder,
+            _scratch: scratch,
         }
     }
 

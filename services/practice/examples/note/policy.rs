@@ -111,6 +111,7 @@ mod tests {
     use mainstay_chassis::clock::{micros, timestamp};
     use mainstay_chassis::{Permit, Principal};
     use mainstay_practice::PolicyApi;
+    use mainstay_practice::conformance::Scratch;
     use mainstay_practice::policy::BUILT_IN;
     use mainstay_proto::mainstay::policy::v1 as pb;
     use pb::policy_service_server::PolicyService;
@@ -129,23 +130,23 @@ mod tests {
         store: Store,
         book: PolicyBook<NotePolicy>,
         api: PolicyApi<NotePolicy>,
-        folder: tempfile::TempDir,
+        scratch: Scratch,
     }
 
     impl Bench {
         async fn new() -> Self {
-            Self::on(tempfile::tempdir().unwrap()).await
+            Self::on(Scratch::new().await).await
         }
 
-        async fn on(folder: tempfile::TempDir) -> Self {
-            let store = open(folder.path()).await.unwrap();
+        async fn on(scratch: Scratch) -> Self {
+            let store = open(scratch.database()).await.unwrap();
             let book = PolicyBook::open(&store).await.unwrap();
             let api = PolicyApi::new(store.clone(), book.clone());
             Self {
                 store,
                 book,
                 api,
-                folder,
+                scratch,
             }
         }
 
@@ -282,7 +283,7 @@ mod tests {
         bench.apply(applied(5)).await;
         let before = bench.policy().await;
         bench.store.close().await;
-        let bench = Bench::on(bench.folder).await;
+        let bench = Bench::on(bench.scratch).await;
         assert_eq!(bench.policy().await, before);
         let first = bench.book.version("default", SHORT).unwrap();
         assert_eq!(first.policy, NotePolicy { longest: 4 });

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut};
 use futures::StreamExt;
 use http::uri::PathAndQuery;
-use mainstay_chassis::{Clock, Method, Methods, Peer, Principal};
+use mainstay_chassis::{Method, Methods, Peer, Principal};
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tokio_util::sync::CancellationToken;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Request, Status};
 
-use super::Specimen;
 use super::answers::{Failure, Reply, json};
-use crate::{Service, StoreSettings};
+use super::{Scratch, Specimen};
+use crate::Service;
 
 /// The organization that most is tried in.
 pub(super) const HOME: &str = "default";
@@ -31,19 +31,16 @@ pub(super) struct Stage {
     all: Methods,
     peer: Peer,
     service: Service,
-    _folder: tempfile::TempDir,
+    _scratch: Scratch,
 }
 
 impl Stage {
     /// Opens the practice.
     pub(super) async fn open(specimen: Specimen) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings {
-            folder: folder.path().to_owned(),
-            clock: Clock::wall(),
-            drain: CancellationToken::new(),
-        };
-        let service = (specimen.open)(settings).await.expect("the practice opens");
+        let scratch = Scratch::new().await;
+        let service = (specimen.open)(scratch.settings())
+            .await
+            .expect("the practice opens");
         let all = Methods::of(mainstay_proto::descriptors());
         let own = |method: &&Arc<Method>| service.packages.contains(&method.package().as_str());
         let mut methods: Vec<Arc<Method>> = all.iter().filter(own).cloned().collect();
@@ -61,7 +58,7 @@ impl Stage {
             peer: Peer::new(service.routes.clone(), all.clone()),
             all,
             service,
-            _folder: folder,
+            _scratch: scratch,
         }
     }
 

@@ -1,5 +1,5 @@
-//! What a database does for the engine. Nothing above this trait knows which
-//! one it is.
+//! What a database does for the engine: SQLite and PostgreSQL. Nothing above
+//! this trait knows which one it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -294,6 +294,7 @@ pub(crate) trait Backend: Send + 'static {
         below: Value,
         most: u64,
     ) -> impl Future<Output = Result<u64, Fault>> + Send;
-    /// Leaves the database tidy; nothing is written after it.
-    fn close(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Leaves the database tidy; nothing is written after it. Numbers that were
+    /// taken and not handed out may be given back.
+    fn close(&mut self, heads: &Heads) -> impl Future<Output = Result<(), Fault>> + Send;
 }

@@ -99,7 +99,7 @@ impl<B: Backend> Engine<B> {
             }
             self.forget().await;
         }
-        if let Err(fault) = self.backend.close().await {
+        if let Err(fault) = self.backend.close(&self.heads).await {
             tracing::warn!(cause = %fault, "the database was not closed cleanly");
         }
     }

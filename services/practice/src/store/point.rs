@@ -1,5 +1,6 @@
 //! Reading one record by a unique key. SQLite answers it in place: it takes
 //! microseconds, less than to hand it to a reader's thread and back.
+//! PostgreSQL answers it through the readers' pool.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use mainstay_chassis::Refusal;
 use sea_orm::sea_query::Value;
-use sea_orm::{EntityTrait, IdenStatic};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, IdenStatic, QueryFilter};
 
 use super::backend::{Backend, Fault, Row, Shape, model};
 use super::sqlite::Sqlite;
@@ -17,26 +18,68 @@ use crate::Record;
 /// So many connections are kept open.
 const KEPT: usize = 8;
 
-/// Connections for reads of one record.
+/// Where one record is read.
 #[derive(Debug)]
-pub(crate) struct Points {
+pub(crate) enum Points {
+    /// In a file, in place.
+    File(File),
+    /// By a connection of a pool.
+    Pool(DatabaseConnection),
+}
+
+impl Points {
+    /// Reads from a file.
+    pub(crate) fn of_file(path: PathBuf) -> Self {
+        Self::File(File {
+            path,
+            idle: Mutex::default(),
+            shapes: RwLock::default(),
+        })
+    }
+
+    /// Reads through a pool.
+    pub(crate) fn of_pool(reader: DatabaseConnection) -> Self {
+        Self::Pool(reader)
+    }
+
+    /// The record with these values in these columns.
+    pub(crate) async fn one<R: Record>(
+        &self,
+        by: impl IntoIterator<Item = (<R::Table as EntityTrait>::Column, Value)>,
+    ) -> Result<Option<R>, Refusal> {
+        match self {
+            Self::File(file) => file.one::<R>(by).await,
+            Self::Pool(reader) => {
+                let all = by
+                    .into_iter()
+                    .fold(R::Table::find(), |all, (column, value)| {
+                        all.filter(column.eq(value))
+                    });
+                all.one(reader).await.map_err(crate::scope::away)
+            }
+        }
+    }
+
+    /// Closes the connections.
+    pub(crate) fn close(&self) {
+        match self {
+            Self::File(file) => file.close(),
+            // The store closes its readers.
+            Self::Pool(_) => {}
+        }
+    }
+}
+
+/// Connections to a file, for reads of one record.
+#[derive(Debug)]
+pub(crate) struct File {
     path: PathBuf,
     idle: Mutex<Vec<Sqlite>>,
     shapes: RwLock<HashMap<TypeId, Arc<Shape>>>,
 }
 
-impl Points {
-    /// Reads from a file.
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            idle: Mutex::default(),
-            shapes: RwLock::default(),
-        }
-    }
-
-    /// The record with these values in these columns.
-    pub(crate) async fn one<R: Record>(
+impl File {
+    async fn one<R: Record>(
         &self,
         by: impl IntoIterator<Item = (<R::Table as EntityTrait>::Column, Value)>,
     ) -> Result<Option<R>, Refusal> {
@@ -84,8 +127,7 @@ impl Points {
         known.entry(kind).or_insert(shape).clone()
     }
 
-    /// Closes the connections.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

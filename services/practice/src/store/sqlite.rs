@@ -11,6 +11,7 @@ use sea_orm::sea_query::Value;
 use uuid::Uuid;
 
 use super::backend::{Backend, Change, Fault, Holds, Row, Shape};
+use super::batch::Heads;
 
 /// Statement texts kept prepared.
 const STATEMENTS: usize = 256;
@@ -237,7 +238,7 @@ impl Backend for Sqlite {
             .sum())
     }
 
-    async fn close(&mut self) -> Result<(), Fault> {
+    async fn close(&mut self, _: &Heads) -> Result<(), Fault> {
         self.batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
     }
 }
