@@ -180,6 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn all_permissions_fit_into_a_token_between_processes() {
+        let all = roles().permissions(Role::Administrator);
+        let length: usize = all.iter().map(|permission| permission.len() + 1).sum();
+        assert!(
+            length < 4 << 10,
+            "{length} bytes of the 8 KiB that a token may have"
+        );
+    }
+
+    #[test]
     fn roles_are_found_by_their_names() {
         assert!(
             Role::ALL

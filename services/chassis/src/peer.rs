@@ -5,6 +5,7 @@
 //! its extensions and that method's permission. Only health and reflection pass
 //! without.
 
+mod again;
 mod far;
 mod guard;
 mod mend;
@@ -56,10 +57,7 @@ impl Way {
                 let response = answer.unwrap_or_else(|never| match never {});
                 mend::mended(response, &path)
             }
-            Self::Far(far) => {
-                let streams = admitted.stream.is_some();
-                far.answer(request, admitted.deadline, streams).await
-            }
+            Self::Far(far) => far.answer(request, admitted).await,
         }
     }
 }
@@ -105,6 +103,7 @@ impl Peer {
             return Ok(Admitted {
                 deadline: None,
                 stream: None,
+                repeatable: false,
             });
         }
         let method = self
@@ -125,7 +124,11 @@ impl Peer {
         let kind = &method.descriptor;
         let stream =
             (kind.is_server_streaming() || kind.is_client_streaming()).then_some(self.stall);
-        Ok(Admitted { deadline, stream })
+        Ok(Admitted {
+            deadline,
+            stream,
+            repeatable: method.no_side_effects && stream.is_none(),
+        })
     }
 }
 
@@ -133,7 +136,10 @@ impl Peer {
 #[derive(Clone, Copy)]
 struct Admitted {
     deadline: Option<Deadline>,
+    /// For a stream, how long a message may lie untaken.
     stream: Option<Duration>,
+    /// Whether it may be sent again when it was not answered.
+    repeatable: bool,
 }
 
 /// Whether a path is of health or reflection, which anybody may call.

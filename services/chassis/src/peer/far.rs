@@ -8,16 +8,21 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tower::ServiceExt;
 
-use super::{is_open, passed};
+use super::again::{self, Budget};
+use super::{Admitted, is_open, mend, passed};
 use crate::identity::Minter;
+use crate::limits::LARGEST_REQUEST;
 use crate::{Deadline, Principal, Refusal};
 
 /// A connection that is not made by then is given up.
@@ -57,6 +62,7 @@ pub struct Far {
     unary: Channel,
     streams: Channel,
     minter: Minter,
+    budget: Budget,
 }
 
 impl Far {
@@ -88,47 +94,72 @@ impl Far {
             unary: endpoint(UNARY_WINDOWS),
             streams: endpoint(STREAM_WINDOWS),
             minter,
+            budget: Budget::default(),
         })
     }
 
     /// Makes the call; whatever happens, there is an answer.
-    pub(super) async fn answer(
-        self,
-        request: Request<Body>,
-        deadline: Option<Deadline>,
-        streams: bool,
-    ) -> Response<Body> {
-        self.passed_on(request, deadline, streams)
-            .await
-            .unwrap_or_else(super::refused)
+    pub(super) async fn answer(self, request: Request<Body>, admitted: Admitted) -> Response<Body> {
+        let passed_on = self.passed_on(request, admitted).await;
+        passed_on.unwrap_or_else(super::refused)
     }
 
     async fn passed_on(
-        self,
+        &self,
         request: Request<Body>,
-        deadline: Option<Deadline>,
-        streams: bool,
+        admitted: Admitted,
     ) -> Result<Response<Body>, Refusal> {
         let open = is_open(request.uri().path());
         let principal = match open {
             true => None,
             false => request.extensions().get::<Principal>().cloned(),
         };
-        let (head, body) = request.into_parts();
-        let mut onward = Request::new(body);
-        *onward.method_mut() = head.method;
-        *onward.version_mut() = Version::HTTP_2;
-        *onward.uri_mut() = head.uri;
-        *onward.headers_mut() = self.headers(head.headers, principal.as_ref(), deadline)?;
-        let channel = match streams || open {
-            true => self.streams,
-            false => self.unary,
+        let (mut head, body) = request.into_parts();
+        head.version = Version::HTTP_2;
+        head.headers = self.headers(head.headers, principal.as_ref(), admitted.deadline)?;
+        head.extensions = Extensions::new();
+        let channel = match admitted.stream.is_some() || open {
+            true => &self.streams,
+            false => &self.unary,
         };
-        let answer = channel.oneshot(onward).await;
+        self.budget.earn();
+        let answer = match admitted.repeatable {
+            true => self.sent_again(channel, head, whole(body).await?).await,
+            false => {
+                channel
+                    .clone()
+                    .oneshot(Request::from_parts(head, body))
+                    .await
+            }
+        };
         let response = answer.map_err(|failed| away(self.service, &failed))?;
         believed(self.service, &response)?;
         let ended = principal.map(|principal| principal.ended().clone());
         Ok(passed::passed(response, self.service, ended))
+    }
+
+    /// Sends a read until it is answered, a few times at most.
+    async fn sent_again(
+        &self,
+        channel: &Channel,
+        head: Parts,
+        message: Bytes,
+    ) -> Result<Response<Body>, tonic::transport::Error> {
+        let mut tried = 0;
+        loop {
+            let body = Body::new(Full::new(message.clone()));
+            let request = Request::from_parts(head.clone(), body);
+            let answer = channel.clone().oneshot(request).await;
+            tried += 1;
+            let again = match &answer {
+                Ok(_) => false,
+                Err(failed) => !is_late(failed) && tried < again::TRIES && self.budget.spend(),
+            };
+            if !again {
+                return answer;
+            }
+            tokio::time::sleep(again::pause(tried)).await;
+        }
     }
 
     /// What the service is told beside the message: who calls by the token,
@@ -174,14 +205,36 @@ fn timeout(until: Instant) -> Result<HeaderValue, Refusal> {
     HeaderValue::try_from(text).map_err(Refusal::internal)
 }
 
-/// What a failure of the way means for the caller.
-fn away(service: &str, failed: &tonic::transport::Error) -> Refusal {
+/// The whole body of a call with one message.
+async fn whole(body: Body) -> Result<Bytes, Refusal> {
+    // The frame around the message is counted too.
+    let limited = Limited::new(body, LARGEST_REQUEST + 5);
+    match limited.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(cause) if cause.is::<LengthLimitError>() => Err(mend::message_too_large()),
+        Err(cause) => {
+            tracing::debug!(%cause, "a caller's message broke off");
+            Err(Refusal::unavailable())
+        }
+    }
+}
+
+/// Whether a call failed since its time was over.
+fn is_late(failed: &tonic::transport::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(failed);
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
-            return Refusal::deadline();
+            return true;
         }
         cause = error.source();
+    }
+    false
+}
+
+/// What a failure of the way means for the caller.
+fn away(service: &str, failed: &tonic::transport::Error) -> Refusal {
+    if is_late(failed) {
+        return Refusal::deadline();
     }
     tracing::debug!(service, cause = ?failed, "a service was not reached");
     Refusal::unavailable()
@@ -210,7 +263,105 @@ fn believed(service: &str, response: &Response<Body>) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+    use tonic::service::Routes;
+    use tower::Service as _;
+
     use super::*;
+    use crate::identity::{self, Entrance, GATEWAY, Signing, Verifier, Verifying};
+    use crate::serve::{ServeSettings, serve};
+    use crate::{Clock, Methods, Peer};
+
+    const READ: &str = "/mainstay.incident.v1.IncidentService/GetIncident";
+    const WRITE: &str = "/mainstay.incident.v1.IncidentService/CreateIncident";
+
+    /// A service without a method, which drops its first connections, and the
+    /// way to it.
+    struct Stage {
+        peer: Peer,
+        principal: Principal,
+    }
+
+    async fn stage(dropped: usize, trusted: bool) -> Stage {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for folder in [&ours, &theirs] {
+            identity::generate(folder.path(), GATEWAY, false).unwrap();
+        }
+        let known = if trusted { &ours } else { &theirs };
+        let verifier = Verifier::new(
+            "incident",
+            Verifying::load(known.path()).unwrap(),
+            Clock::wall(),
+        );
+        let methods = Methods::of(mainstay_proto::descriptors());
+        let entrance = Entrance::new(Peer::new(Routes::default(), methods.clone()), verifier);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for _ in 0..dropped {
+                drop(listener.accept().await.unwrap());
+            }
+            let stop = CancellationToken::new();
+            serve(listener, entrance, ServeSettings::default(), stop).await;
+        });
+        let signing = Signing::load(ours.path(), GATEWAY).unwrap();
+        let far = Far::new("incident", &url, Minter::new(signing, Clock::wall())).unwrap();
+        let permissions = ["incident.read", "incident.create"].map(str::to_owned);
+        let permissions: BTreeSet<String> = permissions.into();
+        let ended = CancellationToken::new();
+        Stage {
+            peer: Peer::far(far, methods),
+            principal: Principal::new("ada", "default", Arc::new(permissions), ended),
+        }
+    }
+
+    impl Stage {
+        /// The code that a call is answered with.
+        async fn code(&mut self, path: &str) -> Code {
+            let mut request = Request::post(path)
+                .header("content-type", "application/grpc")
+                .body(Body::empty())
+                .unwrap();
+            request.extensions_mut().insert(self.principal.clone());
+            let answer = self.peer.call(request).await.unwrap();
+            Status::from_header_map(answer.headers()).unwrap().code()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_reaches_the_service_with_its_caller() {
+        let mut stage = stage(0, true).await;
+        assert_eq!(stage.code(READ).await, Code::Unimplemented);
+        assert_eq!(stage.code(WRITE).await, Code::Unimplemented);
+        assert_eq!(
+            stage.code("/mainstay.incident.v1.IncidentService/No").await,
+            Code::Unimplemented
+        );
+        stage.principal = Principal::follower("gateway");
+        assert_eq!(stage.code(READ).await, Code::PermissionDenied);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_did_not_arrive_is_sent_again_and_a_write_is_not() {
+        assert_eq!(stage(1, true).await.code(READ).await, Code::Unimplemented);
+        assert_eq!(stage(1, true).await.code(WRITE).await, Code::Unavailable);
+        assert_eq!(stage(99, true).await.code(READ).await, Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_believe_us_is_away_for_the_caller() {
+        assert_eq!(stage(0, false).await.code(READ).await, Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_large_is_refused_before_it_is_sent() {
+        let body = Body::new(Full::new(Bytes::from(vec![0; LARGEST_REQUEST + 6])));
+        assert_eq!(whole(body).await, Err(mend::message_too_large()));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_service_is_given_less_time_than_the_caller_has() {

@@ -32,10 +32,13 @@ pub(super) fn mended_trailers(trailers: HeaderMap) -> HeaderMap {
 fn too_large(status: &Status) -> Option<Refusal> {
     let too_large =
         status.code() == Code::OutOfRange && status.message().contains("message length too large");
-    too_large.then(|| {
-        let message = "the message is larger than the limit: send less at a time";
-        Refusal::new(Kind::Exhausted, ErrorReason::MessageTooLarge, message)
-    })
+    too_large.then(message_too_large)
+}
+
+/// Refuses a message for its size.
+pub(super) fn message_too_large() -> Refusal {
+    let message = "the message is larger than the limit: send less at a time";
+    Refusal::new(Kind::Exhausted, ErrorReason::MessageTooLarge, message)
 }
 
 /// The status in headers or trailers, when it has no details.
