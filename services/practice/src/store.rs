@@ -242,6 +242,11 @@ impl Store {
         &self.0.reader
     }
 
+    /// Cancelled when it is closed.
+    pub(crate) fn closed(&self) -> &CancellationToken {
+        &self.0.closed
+    }
+
     /// Why what the store holds cannot be used.
     pub(crate) fn unusable(&self, cause: &Refusal) -> StoreError {
         StoreError {

@@ -415,6 +415,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn two_processes_on_one_database_number_together_and_hear_of_each_other() {
+        let bench = Bench::new().await;
+        if bench.scratch.url().is_none() {
+            // Files have one process only.
+            return;
+        }
+        let store = open(bench.scratch.database()).await.unwrap();
+        let book = PolicyBook::<NotePolicy>::open(&store).await.unwrap();
+        let api = PolicyApi::new(store.clone(), book.clone());
+        let all = (1..=8).map(|longest| {
+            let api = if longest % 2 == 0 { &api } else { &bench.api };
+            api.apply_policy(asked(applied(longest)))
+        });
+        let replies = futures::future::join_all(all).await;
+        let number = |reply: Result<tonic::Response<pb::ApplyPolicyResponse>, tonic::Status>| {
+            reply.unwrap().into_inner().policy_version.unwrap().number
+        };
+        let mut numbers: Vec<i64> = replies.into_iter().map(number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+        let heard = async {
+            let name = |number| format!("organizations/default/policies/note/versions/{number}");
+            let knows_all = |book: &PolicyBook<NotePolicy>| {
+                (1..=8).all(|number| book.version("default", &name(number)).is_some())
+            };
+            while !knows_all(&book) || !knows_all(&bench.book) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard)
+            .await
+            .unwrap();
+        let at = i64::MAX;
+        assert_eq!(book.at("default", at), bench.book.at("default", at));
+        store.close().await;
+        bench.store.close().await;
+    }
+
+    #[tokio::test]
     async fn another_replica_hears_of_a_version_by_the_log() {
         let bench = Bench::new().await;
         let other = PolicyBook::<NotePolicy>::open(&bench.store).await.unwrap();

@@ -92,13 +92,9 @@ impl<P: PolicyDocument> PolicyBook<P> {
         let from = opened
             .await
             .map_err(|refusal: Refusal| store.unusable(&refusal))?;
-        let (followed, log, drain) = (book.clone(), store.log().clone(), store.drain().clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = followed.follow(log, from) => {}
-                () = drain.cancelled() => {}
-            }
-        });
+        let (followed, log) = (book.clone(), store.log().clone());
+        let following = async move { followed.follow(log, from).await };
+        tokio::spawn(store.closed().clone().run_until_cancelled_owned(following));
         Ok(book)
     }
 
