@@ -68,16 +68,7 @@ impl Access {
             role: Role::Administrator,
             expire_us: None,
         };
-        let call = Call {
-            permit: own_permit(organization)?,
-            request: None,
-            etag: None,
-            deadline: None,
-            correlation_id: String::new(),
-            traceparent: String::new(),
-            imported: false,
-            cause: None,
-        };
+        let call = Call::by(own_permit(organization)?);
         self.create(call, draft, secret.clone()).await.map(drop)
     }
 

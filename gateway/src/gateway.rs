@@ -8,14 +8,17 @@ use mainstay_chassis::settings::Settings;
 use mainstay_chassis::{Methods, Peer, Refusal, limited, reflection};
 use mainstay_practice::{EventApi, Store, StoreError, StoreSettings, follow};
 use mainstay_proto::mainstay::access::v1::access_service_server::AccessServiceServer;
+use mainstay_proto::mainstay::clock::v1::clock_service_server::ClockServiceServer;
 use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
 use mainstay_proto::mainstay::metrics::v1::metric_service_server::MetricServiceServer;
 use mainstay_proto::mainstay::policy::v1::policy_service_server::PolicyServiceServer;
 use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
+use mainstay_proto::mainstay::practice::v1::timer_service_server::TimerServiceServer;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::access::{Access, AccessApi};
+use crate::clock::ClockApi;
 use crate::door::Door;
 use crate::front::{Front, Limits};
 use crate::merge::MergedEvents;
@@ -24,13 +27,15 @@ use crate::migrations::Migrator;
 use crate::neighbours::{self, Neighbour};
 use crate::policies::Policies;
 use crate::practices::Practices;
+use crate::timers::MergedTimers;
 
 /// The gateway's name among the services.
 pub const NAME: &str = "gateway";
 
 /// The packages that the gateway serves itself, or merges from its peers.
-pub(crate) const PACKAGES: [&str; 8] = [
+pub(crate) const PACKAGES: [&str; 9] = [
     "mainstay.access.v1",
+    "mainstay.clock.v1",
     "mainstay.event.v1",
     "mainstay.metrics.v1",
     "mainstay.policy.v1",
@@ -208,6 +213,7 @@ impl Parts<'_> {
         let events = MergedEvents::new(logs.chain([own_log]));
         let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
         let policies = Policies::new(neighbours.iter().map(named), self.metrics.clone());
+        let timers = MergedTimers::new(peers.clone(), self.store.clock().clone());
         let practices = Practices::new(peers, self.access.keyring().roles().clone());
         let access = AccessApi::new(self.access.clone());
         let metrics = MetricApi::new(self.metrics);
@@ -216,6 +222,10 @@ impl Parts<'_> {
             .add_service(limited!(MetricServiceServer::new(metrics)))
             .add_service(limited!(PolicyServiceServer::new(policies)))
             .add_service(limited!(PracticeServiceServer::new(practices)))
+            .add_service(limited!(TimerServiceServer::new(timers)))
+            .add_service(limited!(ClockServiceServer::new(ClockApi::new(
+                self.store.clone()
+            ))))
             .add_service(self.health.server());
         match reflected {
             true => reflection::reflected(routes),

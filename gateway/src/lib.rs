@@ -2,6 +2,7 @@
 //! merged events, aggregated metrics.
 
 pub mod access;
+pub mod clock;
 pub mod door;
 pub mod front;
 pub mod gateway;
@@ -12,6 +13,7 @@ pub mod neighbours;
 pub mod policies;
 pub mod practices;
 pub mod process;
+pub mod timers;
 
 pub use gateway::{Gateway, GatewayError, GatewaySettings};
 pub use neighbours::Neighbour;

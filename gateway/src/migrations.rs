@@ -5,6 +5,7 @@ use sea_orm_migration::prelude::*;
 mod m0001_token;
 mod m0002_incident_fact;
 mod m0003_incident_count;
+mod m0004_clock_advance;
 
 /// Brings the gateway's tables up to date.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_token::Migration),
             Box::new(m0002_incident_fact::Migration),
             Box::new(m0003_incident_count::Migration),
+            Box::new(m0004_clock_advance::Migration),
         ]
     }
 

@@ -69,6 +69,7 @@ fn sections(practice: &pb::Practice) -> Vec<(&'static str, String)> {
         ("workflow", picture(practice)),
         ("calls", calls(practice)),
         ("events followed", followed(practice)),
+        ("timers", timers(practice)),
         ("events emitted", emitted(practice)),
         ("metrics", metrics(practice)),
         ("responsibilities", responsibilities(practice)),
@@ -142,6 +143,24 @@ fn followed(practice: &pb::Practice) -> String {
     table(
         &["service", "event", "what it does"],
         practice.followed_events.iter().map(row),
+    )
+}
+
+/// Nothing to say where nothing happens by itself.
+fn timers(practice: &pb::Practice) -> String {
+    if practice.timers.is_empty() {
+        return String::new();
+    }
+    let row = |timer: &pb::PracticeTimer| {
+        vec![
+            format!("`{}`", timer.record),
+            format!("`{}`", timer.timer),
+            timer.effect.clone(),
+        ]
+    };
+    table(
+        &["record", "timer", "what it does"],
+        practice.timers.iter().map(row),
     )
 }
 

@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 use mainstay_chassis::settings;
 
 use crate::client::ServerArgs;
-use crate::commands::{contract, keys, metrics, policy, practice, simulate, token, verify, watch};
+use crate::commands::{
+    clock, contract, keys, metrics, policy, practice, simulate, timers, token, verify, watch,
+};
 use crate::import::ImportArgs;
 
 /// IT service management as a suite of gRPC services.
@@ -93,6 +95,20 @@ pub(crate) enum Command {
         server: ServerArgs,
         #[command(flatten)]
         args: simulate::Args,
+    },
+    /// List the timers that records have armed.
+    Timers {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        args: timers::Args,
+    },
+    /// Tell the suite's clock, and move a virtual one.
+    Clock {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(subcommand)]
+        what: clock::What,
     },
     /// Answer a metric.
     Metrics {

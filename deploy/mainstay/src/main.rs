@@ -38,6 +38,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Token { server, what }) => commands::token::run(&server, what).await?,
         Some(Command::Watch { server, args }) => commands::watch::run(&server, args).await?,
         Some(Command::Practice { server, what }) => commands::practice::run(&server, what).await?,
+        Some(Command::Timers { server, args }) => commands::timers::run(&server, args).await?,
+        Some(Command::Clock { server, what }) => commands::clock::run(&server, what).await?,
         Some(Command::Metrics { server, args }) => commands::metrics::run(&server, args).await?,
         Some(Command::Apply { server, args }) => commands::policy::apply(&server, args).await?,
         Some(Command::Export { server, args }) => commands::policy::export(&server, args).await?,

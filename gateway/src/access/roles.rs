@@ -58,7 +58,9 @@ const BEYOND_METHODS: [&str; 1] = ["incident.read_internal"];
 
 /// The packages of the suite itself; every other first word of a permission
 /// is a practice.
-const SHARED: [&str; 5] = ["access", "event", "metric", "policy", "practice"];
+const SHARED: [&str; 7] = [
+    "access", "clock", "event", "metric", "policy", "practice", "timer",
+];
 
 /// Which role holds which permissions.
 #[derive(Clone, Debug)]
@@ -128,11 +130,13 @@ mod tests {
         assert_eq!(
             of(Role::Viewer),
             [
+                "clock.read",
                 "event.read",
                 "incident.read",
                 "metric.read",
                 "policy.read",
-                "practice.read"
+                "practice.read",
+                "timer.read"
             ]
         );
     }
@@ -140,12 +144,14 @@ mod tests {
     #[test]
     fn an_importer_is_a_viewer_that_imports() {
         let expected = [
+            "clock.read",
             "event.read",
             "incident.import",
             "incident.read",
             "metric.read",
             "policy.read",
             "practice.read",
+            "timer.read",
         ];
         assert_eq!(of(Role::Importer), expected);
     }
@@ -160,6 +166,7 @@ mod tests {
         let reserved = [
             "access.manage",
             "access.read",
+            "clock.advance",
             "incident.import",
             "policy.activate",
             "policy.simulate",

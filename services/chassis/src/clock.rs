@@ -1,26 +1,67 @@
 //! The only place that reads the wall clock. Instants are microseconds since
 //! the epoch, UTC.
 
+mod turned;
+
 use std::sync::Arc;
+
+pub use turned::{Sleeper, Turn, Turned, VirtualClock};
+
+/// Why data cannot be gone on with by a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OtherClock {
+    /// Nobody moves the machine's clock.
+    #[error(
+        "its data was made under the machine's clock: start without --clock virtual, or on an empty folder"
+    )]
+    OfTheMachine,
+    /// A virtual clock would not go on.
+    #[error(
+        "its data was made under a virtual clock: start with --clock virtual, or on an empty folder"
+    )]
+    Virtual,
+}
 
 /// Tells the time.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
+pub struct Clock(Tells);
+
+#[derive(Clone)]
+enum Tells {
+    Asked(Arc<dyn Fn() -> i64 + Send + Sync>),
+    Virtual(Arc<VirtualClock>),
+}
 
 impl Clock {
     /// The machine's clock.
     pub fn wall() -> Self {
-        Self(Arc::new(|| jiff::Timestamp::now().as_microsecond()))
+        Self::from_fn(|| jiff::Timestamp::now().as_microsecond())
     }
 
     /// A clock that asks `tell`, for tests.
     pub fn from_fn(tell: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+        Self(Tells::Asked(Arc::new(tell)))
+    }
+
+    /// A clock that stands still unless it is moved.
+    pub fn virtual_at(now_us: i64) -> Self {
+        Self(Tells::Virtual(Arc::new(VirtualClock::at(now_us))))
     }
 
     /// Microseconds since the epoch.
     pub fn now_us(&self) -> i64 {
-        (self.0)()
+        match &self.0 {
+            Tells::Asked(tell) => tell(),
+            Tells::Virtual(clock) => clock.now_us(),
+        }
+    }
+
+    /// The virtual clock, when it is one.
+    pub fn as_virtual(&self) -> Option<&Arc<VirtualClock>> {
+        match &self.0 {
+            Tells::Asked(_) => None,
+            Tells::Virtual(clock) => Some(clock),
+        }
     }
 }
 

@@ -79,6 +79,22 @@ impl Principal {
         )
     }
 
+    /// A service of the suite that acts by a rule of its own in an
+    /// organization, with the permissions of that rule only.
+    pub fn service(
+        service: &str,
+        organization: &str,
+        permissions: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let permissions = permissions.into_iter().map(str::to_owned);
+        Self::new(
+            format!("services/{service}"),
+            organization,
+            Arc::new(permissions.collect()),
+            CancellationToken::new(),
+        )
+    }
+
     /// Full name, such as `organizations/default/serviceAccounts/pager`.
     pub fn name(&self) -> &str {
         &self.0.name

@@ -10,15 +10,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
+use crate::clock::OtherClock;
 use crate::config::SettingsError;
 use crate::data::DataFolder;
 use crate::identity::KeyError;
 use crate::serve::{self, ServeSettings, Served};
-use crate::settings::{PeerError, ProcessArgs, Settings};
-use crate::{Shutdown, shutdown, telemetry};
+use crate::settings::{ClockChoice, PeerError, ProcessArgs, Settings};
+use crate::{Clock, Shutdown, shutdown, telemetry};
 
 /// The exit code for a command or a setting that cannot be understood.
 const BAD_USAGE: u8 = 64;
+/// The exit code for data that was made under another kind of clock.
+const OTHER_CLOCK: u8 = 2;
 /// What tasks that are still under way at the end are given.
 const LAST_WORD: Duration = Duration::from_millis(300);
 
@@ -84,7 +87,12 @@ fn failed(name: &str, error: &anyhow::Error) -> ExitCode {
     let unnamed = matches!(error.downcast_ref(), Some(KeyError::Unnamed));
     let unread = error.is::<Usage>() || error.is::<SettingsError>() || error.is::<PeerError>();
     let usage = unnamed || unread;
-    ExitCode::from(if usage { BAD_USAGE } else { 1 })
+    let clock = error.chain().any(|cause| cause.is::<OtherClock>());
+    ExitCode::from(match (usage, clock) {
+        (true, _) => BAD_USAGE,
+        (false, true) => OTHER_CLOCK,
+        (false, false) => 1,
+    })
 }
 
 /// A process that has its settings, its data and its port, and serves nothing
@@ -93,6 +101,8 @@ fn failed(name: &str, error: &anyhow::Error) -> ExitCode {
 pub struct Process {
     /// The settings in force.
     pub settings: Settings,
+    /// The one clock of its services.
+    pub clock: Clock,
     /// The folder of its data, held for it.
     pub folder: DataFolder,
     /// How its parts learn that it ends.
@@ -108,6 +118,7 @@ impl Process {
     pub async fn open(args: &ProcessArgs, services: &[&str]) -> anyhow::Result<Self> {
         let settings = Settings::of(args)?;
         refuse_in_the_open(&settings)?;
+        refuse_clocks(&settings, settings.peers()?.is_empty())?;
         Self::with(settings, args.ephemeral, services).await
     }
 
@@ -123,6 +134,7 @@ impl Process {
             ))
             .into());
         }
+        refuse_clocks(&settings, false)?;
         Self::with(settings, args.ephemeral, &[service]).await
     }
 
@@ -135,6 +147,7 @@ impl Process {
         let listener = TcpListener::bind(settings.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
         Ok(Self {
+            clock: settings.clock.clock(),
             settings,
             folder,
             shutdown: Shutdown::default(),
@@ -176,6 +189,16 @@ fn refuse_in_the_open(settings: &Settings) -> Result<(), Usage> {
         "{listen} can be reached from other machines, and tokens would cross the network in clear text: \
          listen on 127.0.0.1 behind a proxy that speaks TLS, or allow it with --insecure-listen"
     )))
+}
+
+/// Refuses a virtual clock for a part of a suite: there would be one for each.
+fn refuse_clocks(settings: &Settings, whole: bool) -> Result<(), Usage> {
+    match settings.clock {
+        ClockChoice::Virtual if !whole => Err(Usage::new(
+            "a virtual clock is one for all services: run them in one process",
+        )),
+        ClockChoice::Virtual | ClockChoice::Wall => Ok(()),
+    }
 }
 
 /// Writes what a person reads at the start.

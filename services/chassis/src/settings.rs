@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::Clock;
 use crate::config::{Layers, Setting, SettingsError, Table};
 use crate::serve::ServeSettings;
 use crate::telemetry::LogFormat;
@@ -35,6 +36,10 @@ pub struct ProcessArgs {
     /// Allow an address that other machines reach, without TLS.
     #[arg(long)]
     pub insecure_listen: bool,
+    /// `wall`, or `virtual` for a suite whose time only AdvanceClock moves; the
+    /// data stays with the clock that it was made under.
+    #[arg(long, value_name = "CLOCK")]
+    pub clock: Option<ClockChoice>,
     /// TOML file with settings; `mainstay config` prints all of them. MAINSTAY_CONFIG
     /// names it as well.
     #[arg(long, value_name = "FILE")]
@@ -94,6 +99,11 @@ pub const TABLE: Table = Table {
             "keys",
             "\"\"",
             "Folder of the keys by which processes of the suite know one another; `mainstay keys generate` makes it. Needed when services run apart.",
+        ),
+        setting(
+            "clock",
+            "\"wall\"",
+            "`wall`, or `virtual` for a suite whose time only AdvanceClock moves: for tests. The data stays with the clock that it was made under.",
         ),
         setting(
             "reflection",
@@ -186,6 +196,8 @@ pub struct Settings {
     pub peers: String,
     /// Folder of the keys; empty for none.
     pub keys: PathBuf,
+    /// The clock.
+    pub clock: ClockChoice,
     /// Whether clients may ask for the contract by reflection.
     pub reflection: bool,
     /// What the process says while it runs.
@@ -218,6 +230,34 @@ impl Hidden {
 impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hidden")
+    }
+}
+
+/// The clock of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockChoice {
+    /// The machine's.
+    Wall,
+    /// One that only AdvanceClock moves.
+    Virtual,
+}
+
+impl ClockChoice {
+    /// A clock of this kind.
+    pub(crate) fn clock(self) -> Clock {
+        match self {
+            Self::Wall => Clock::wall(),
+            Self::Virtual => Clock::virtual_at(DAWN_US),
+        }
+    }
+
+    fn word(self) -> String {
+        let word = match self {
+            Self::Wall => "wall",
+            Self::Virtual => "virtual",
+        };
+        word.to_owned()
     }
 }
 
@@ -269,6 +309,9 @@ impl PeerError {
     }
 }
 
+/// Where a virtual clock begins, the same for every suite, so that the same
+/// calls come to the same log: 2026-01-01T00:00:00Z.
+const DAWN_US: i64 = 1_767_225_600_000_000;
 /// Open connections end within this after the stop, so that the whole process
 /// ends within five seconds.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -293,6 +336,7 @@ impl Settings {
                 args.data.as_ref().map(|path| path.display().to_string()),
             ),
             ("database", args.database.clone()),
+            ("clock", args.clock.map(ClockChoice::word)),
             (
                 "peers",
                 (!args.peer.is_empty()).then(|| args.peer.join(",")),

@@ -1,7 +1,8 @@
 //! The incident: the record, as it lies in its table.
 //!
 //! Invariants: a hold is there exactly while the state is on hold; a
-//! resolution exactly while it is resolved or closed; the priority always
+//! resolution exactly while it is resolved or closed; a time to close by itself
+//! only while it is resolved, and by a verb; the priority always
 //! follows from impact and urgency; no milestone is earlier than the start of
 //! the impact; a parent has no parent of its own; a major incident has no parent. Only the rules under
 //! `incident/` assign a field, and none of them reads a clock.
@@ -21,6 +22,7 @@ pub mod parent;
 pub mod priority;
 pub mod resolution;
 pub mod terms;
+pub mod timers;
 pub mod verbs;
 pub mod work;
 
@@ -98,6 +100,7 @@ pub struct Model {
     major: Option<Major>,
     due_us: Option<i64>,
     merged_into: Option<Uuid>,
+    auto_close_us: Option<i64>,
 }
 
 /// No relations: other records are known by id.
@@ -184,6 +187,8 @@ getters! {
     merged_into: Option<Uuid> = |this| this.merged_into;
     "How it stands as a major incident."
     major: Option<&Major> = |this| this.major.as_ref();
+    "When it closes by itself; none unless it was resolved here."
+    auto_close_us: Option<i64> = |this| this.auto_close_us;
 }
 
 /// What stands before an incident's number.

@@ -13,15 +13,19 @@ mod wire;
 
 use mainstay_chassis::limited;
 use mainstay_practice::{
-    EventApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings,
+    EventApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings, TimerApi,
+    TimerRules, Timers,
 };
 use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
 use mainstay_proto::mainstay::incident::v1::incident_comment_service_server::IncidentCommentServiceServer;
 use mainstay_proto::mainstay::incident::v1::incident_service_server::IncidentServiceServer;
+use mainstay_proto::mainstay::practice::v1::PracticeTimer;
 use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
+use mainstay_proto::mainstay::practice::v1::timer_service_server::TimerServiceServer;
 use tonic::service::Routes;
 
-use crate::incident::{LIFECYCLE, Verb};
+use crate::incident::timers::{AUTO_CLOSE, RESUME};
+use crate::incident::{Incident, LIFECYCLE, Terms, Verb};
 use crate::policy::Policies;
 
 /// The practice's name.
@@ -33,15 +37,22 @@ pub const PACKAGE: &str = "mainstay.incident.v1";
 /// Opens the practice on its store.
 pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
     let store = Store::open::<migrations::Migrator>(NAME, settings).await?;
+    let policies = Policies::default();
     let incidents =
-        IncidentServiceServer::new(api::IncidentApi::new(store.clone(), Policies::default()));
+        IncidentServiceServer::new(api::IncidentApi::new(store.clone(), policies.clone()));
     let comments = IncidentCommentServiceServer::new(api::comment::CommentApi::new(store.clone()));
     let events = EventServiceServer::new(EventApi::new(store.clone()));
+    let rules = TimerRules::default().on::<Incident>(move |incident, due, at| {
+        let in_force = policies.at(incident.organization(), at.now_us);
+        incident.fire(due, &mut Terms::new(&in_force, at))
+    });
+    let timers = TimerApi::new(Timers::start(store.clone(), rules));
     let practice = PracticeServiceServer::new(PracticeApi::new(portrait()));
     let routes = Routes::new(limited!(incidents))
         .add_service(limited!(comments))
         .add_service(limited!(events))
-        .add_service(limited!(practice));
+        .add_service(limited!(practice))
+        .add_service(limited!(TimerServiceServer::new(timers)));
     Ok(Service {
         name: NAME,
         packages: &[PACKAGE],
@@ -59,7 +70,25 @@ pub fn portrait() -> Portrait {
         objectives: OBJECTIVES,
         workflows: vec![LIFECYCLE.workflow(NAME, Verb::permission)],
         followed_events: Vec::new(),
+        timers: vec![
+            timer(
+                AUTO_CLOSE,
+                "Armed by `ResolveIncident`, for 7 days later: closes the incident, unless it was reopened or closed before.",
+            ),
+            timer(
+                RESUME,
+                "Armed by a hold with a `resume_time`: ends the hold, unless it has ended before.",
+            ),
+        ],
         lifecycle_stages: &["operation"],
+    }
+}
+
+fn timer(timer: &str, effect: &str) -> PracticeTimer {
+    PracticeTimer {
+        record: NAME.to_owned(),
+        timer: timer.to_owned(),
+        effect: effect.to_owned(),
     }
 }
 

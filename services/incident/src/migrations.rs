@@ -8,6 +8,7 @@ mod m0003_incident_major;
 mod m0004_incident_due;
 mod m0005_incident_merged;
 mod m0006_incident_text;
+mod m0007_incident_auto_close;
 
 /// Brings the practice's tables up to date.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_incident_due::Migration),
             Box::new(m0005_incident_merged::Migration),
             Box::new(m0006_incident_text::Migration),
+            Box::new(m0007_incident_auto_close::Migration),
         ]
     }
 

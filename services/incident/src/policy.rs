@@ -15,6 +15,10 @@ use crate::incident::CandidateRule;
 /// 30 days.
 pub const REOPEN_WINDOW_US: i64 = 30 * 24 * 60 * 60 * 1_000_000;
 
+/// So long an incident stays resolved by default before it closes by itself: 7
+/// days.
+pub const AUTO_CLOSE_US: i64 = 7 * 24 * 60 * 60 * 1_000_000;
+
 /// A policy, checked: what it says can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -24,6 +28,9 @@ pub struct Policy {
     pub reopen_window_us: i64,
     /// Which incidents are proposed to be declared major.
     pub candidates: Vec<CandidateRule>,
+    /// So long after its resolution an incident closes by itself; none when
+    /// only people close it.
+    pub auto_close_us: Option<i64>,
 }
 
 impl Default for Policy {
@@ -32,6 +39,7 @@ impl Default for Policy {
             matrix: Matrix::default(),
             reopen_window_us: REOPEN_WINDOW_US,
             candidates: CandidateRule::built_in(),
+            auto_close_us: Some(AUTO_CLOSE_US),
         }
     }
 }

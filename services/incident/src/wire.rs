@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use mainstay_chassis::clock::{micros, timestamp};
 use mainstay_chassis::{Permit, Refusal};
-use mainstay_practice::{Fixed, Moment, Payload, Record, Stamp, Word, name};
+use mainstay_practice::{Fixed, Moment, Payload, Record, Stamp, Timer, Word, name};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use mainstay_proto::mainstay::record::v1 as record_pb;
 use uuid::Uuid;
@@ -103,6 +103,10 @@ impl Record for Incident {
             ),
             None => self.name(),
         }
+    }
+
+    fn timers(&self) -> Vec<Timer> {
+        self.armed()
     }
 
     fn publish(&self, event: &Event) -> Payload {
@@ -234,6 +238,7 @@ pub(crate) fn snapshot(incident: &Incident) -> pb::Incident {
         major: incident
             .major()
             .map(|major| major_out(major, incident.organization())),
+        auto_close_time: incident.auto_close_us().map(timestamp),
     }
 }
 
@@ -274,6 +279,7 @@ fn restored(told: pb::Incident) -> Result<Incident, Refusal> {
             .clone()
             .map(|one| major_in(one).ok_or_else(defect))
             .transpose()?,
+        auto_close_us: told.auto_close_time.as_ref().and_then(micros),
         organization,
     };
     let milestones = milestones_in(told.milestones.unwrap_or_default());

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use mainstay_incident::incident::{Impact, LIFECYCLE, Priority, Urgency};
-use mainstay_incident::policy::REOPEN_WINDOW_US;
+use mainstay_incident::policy::{AUTO_CLOSE_US, REOPEN_WINDOW_US};
 use mainstay_practice::PracticeApi;
 use mainstay_proto::mainstay::practice::v1 as pb;
 use pb::practice_service_server::PracticeService;
@@ -74,6 +74,21 @@ async fn the_readme_lists_the_events() {
     ));
 }
 
+#[tokio::test]
+async fn the_readme_lists_the_timers() {
+    let row = |timer: &pb::PracticeTimer| {
+        format!(
+            "| `{}` | `{}` | {} |\n",
+            timer.record, timer.timer, timer.effect
+        )
+    };
+    let rows: Vec<_> = practice().await.timers.iter().map(row).collect();
+    says(&format!(
+        "| record | timer | what it does |\n|---|---|---|\n{}",
+        rows.concat()
+    ));
+}
+
 #[test]
 fn the_readme_shows_the_matrix_and_the_window() {
     let row = |impact: Impact| {
@@ -89,5 +104,9 @@ fn the_readme_shows_the_matrix_and_the_window() {
     says(&format!(
         "reopening window: {} days",
         REOPEN_WINDOW_US / 86_400_000_000
+    ));
+    says(&format!(
+        "closing by itself: {} days",
+        AUTO_CLOSE_US / 86_400_000_000
     ));
 }

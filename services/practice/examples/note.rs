@@ -1,7 +1,8 @@
 //! A whole practice against the kernel, small: a note that is written, edited
-//! and archived, the wire form of it, a table, and a follower that counts; what
-//! a team may adapt about notes is in `note/policy.rs`. It is the kernel's
-//! documentation, and keeps it from learning about incidents.
+//! and archived, by hand or by a timer, the wire form of it, a table, and a
+//! follower that counts; what a team may adapt about notes is in
+//! `note/policy.rs`. It is the kernel's documentation, and keeps it from
+//! learning about incidents.
 //!
 //! `cargo run -p mainstay-practice --example note` plays it through;
 //! `cargo test -p mainstay-practice --example note` tests it.
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use mainstay_chassis::{Clock, Permit, Principal, Refusal};
 use mainstay_practice::{
     Call, Database, Decision, Fixed, Lifecycle, Moment, Payload, Record, Rule, Stamp, Store,
-    StoreSettings, Word,
+    StoreError, StoreSettings, Timer, TimerRules, Timers, Word,
 };
 use sea_orm::entity::prelude::*;
 use sea_orm_migration::prelude::*;
@@ -110,6 +111,9 @@ const LIFECYCLE: Lifecycle<State, Verb> = Lifecycle(&[
         to: Some(State::Archived),
     },
 ]);
+
+/// So long after its last change a note is archived: 30 days.
+pub const LEFT_ALONE_US: i64 = 30 * 24 * 3_600 * 1_000_000;
 
 type Decided = Result<Decision<Happening, Model>, Refusal>;
 
@@ -210,6 +214,11 @@ impl Record for Model {
     fn set_number(&mut self, number: i64) {
         self.number = number;
     }
+    fn timers(&self) -> Vec<Timer> {
+        let (name, due_us) = ("archive", self.update_us + LEFT_ALONE_US);
+        let open = (self.state == State::Open).then_some(Timer { name, due_us });
+        open.into_iter().collect()
+    }
     fn publish(&self, event: &Happening) -> Payload {
         let note = NoteSnapshot {
             uid: self.id.to_string(),
@@ -297,12 +306,21 @@ impl MigratorTrait for Migrator {
 
 // ===== what a process makes of it =====
 
-/// A store of notes in a database.
-pub async fn open(database: Database) -> Result<Store, mainstay_practice::StoreError> {
+/// A store of notes in a database, whose timers fire.
+pub async fn open(database: Database) -> Result<Store, StoreError> {
+    let store = open_by(database, Clock::wall()).await?;
+    let rules = TimerRules::default().on::<Model>(|note, _, _| note.archive());
+    Timers::start(store.clone(), rules);
+    Ok(store)
+}
+
+/// The same by another clock, and without anybody who fires timers.
+pub async fn open_by(database: Database, clock: Clock) -> Result<Store, StoreError> {
+    let drain = CancellationToken::new();
     let settings = StoreSettings {
         database,
-        clock: Clock::wall(),
-        drain: CancellationToken::new(),
+        clock,
+        drain,
     };
     Store::open::<Migrator>("note", settings).await
 }
@@ -316,16 +334,7 @@ pub fn permit(organization: &str) -> Result<Permit, Refusal> {
 
 /// A call without request id and etag.
 pub fn call(permit: Permit) -> Call {
-    Call {
-        permit,
-        request: None,
-        etag: None,
-        deadline: None,
-        correlation_id: String::new(),
-        traceparent: String::new(),
-        imported: false,
-        cause: None,
-    }
+    Call::by(permit)
 }
 
 /// Writes a note.
@@ -369,28 +378,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&folder)?;
     let store = open(Database::files(&folder)).await?;
     let permit = permit("default")?;
-    let note = write(
-        &store,
-        call(permit.clone()),
-        "the kernel carries a practice",
-    )
-    .await?
-    .record;
-    store
-        .act::<Model>(call(permit.clone()), note.id, |note, _| {
-            note.edit("and knows nothing of it")
-        })
-        .await?;
+    let written = write(&store, call(permit.clone()), "the kernel carries it").await?;
+    let id = written.record.id;
+    let edit = |note: &mut Model, _: &Moment| note.edit("and knows nothing of it");
+    store.act::<Model>(call(permit.clone()), id, edit).await?;
     let archived = store
-        .act::<Model>(call(permit), note.id, |note, _| note.archive())
+        .act::<Model>(call(permit), id, |note, _| note.archive())
         .await?;
-    writeln!(
-        std::io::stdout(),
-        "NOTE-{} at {}: {:?}",
-        archived.record.number,
-        archived.cursor,
-        archived.record.state
-    )?;
+    let (note, cursor) = (archived.record, archived.cursor);
+    let (number, state) = (note.number, note.state);
+    writeln!(std::io::stdout(), "NOTE-{number} at {cursor}: {state:?}")?;
     store.close().await;
     Ok(std::fs::remove_dir_all(folder)?)
 }
@@ -398,3 +395,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 #[path = "note/tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "note/timers.rs"]
+mod timers;

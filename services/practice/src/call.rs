@@ -7,7 +7,7 @@ use mainstay_chassis::{Deadline, Permit, Refusal};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::Record;
+use crate::{Due, Record};
 
 /// A write call: who makes it, how it is told from its repeats, and what it
 /// expects to find.
@@ -29,6 +29,8 @@ pub struct Call {
     pub imported: bool,
     /// The event that led to it; none when a caller did.
     pub cause: Option<Cause>,
+    /// The timer that led to it; none when somebody did.
+    pub firing: Option<Due>,
 }
 
 /// The event that led to a write.
@@ -83,7 +85,23 @@ impl Call {
             traceparent: text("traceparent"),
             imported: false,
             cause: None,
+            firing: None,
         })
+    }
+
+    /// A call that nobody waits for.
+    pub fn by(permit: Permit) -> Self {
+        Self {
+            permit,
+            request: None,
+            etag: None,
+            deadline: None,
+            correlation_id: String::new(),
+            traceparent: String::new(),
+            imported: false,
+            cause: None,
+            firing: None,
+        }
     }
 
     /// The organization whose records the call is about.

@@ -1,4 +1,4 @@
-//! How a record lives: store, log, stream, follow, idempotency, pages,
+//! How a record lives: store, log, stream, follow, timers, idempotency, pages,
 //! filters, lifecycle, policy. Knows sea-orm; knows no practice.
 
 pub mod call;
@@ -22,6 +22,7 @@ pub mod service;
 pub mod store;
 pub mod stream;
 pub mod tables;
+pub mod timer;
 pub mod verify;
 
 pub use call::{Call, Cause, Decision, Moment, RequestKey, Step, Written};
@@ -36,4 +37,5 @@ pub use scope::{AsOf, Scope};
 pub use service::Service;
 pub use store::{Database, DatabaseUrl, Seen, Store, StoreError, StoreSettings, Targets};
 pub use stream::EventApi;
+pub use timer::{Due, Timer, TimerApi, TimerRules, Timers};
 pub use verify::verify;

@@ -9,6 +9,7 @@ mod m0004_consumer_cursor;
 mod m0005_record_label;
 mod m0006_policy_version;
 mod m0007_idempotency_others;
+mod m0008_timer;
 
 /// Brings the kernel's tables up to date.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_record_label::Migration),
             Box::new(m0006_policy_version::Migration),
             Box::new(m0007_idempotency_others::Migration),
+            Box::new(m0008_timer::Migration),
         ]
     }
 

@@ -30,7 +30,7 @@ use crate::filter::{Field, Filter, Ground};
 use crate::scope::{away, these};
 pub use keyset::{Key, Order};
 pub(crate) use keyset::{Place, Sorted};
-pub(crate) use token::{Fingerprint, Token};
+pub(crate) use token::{Fingerprint, Token, invalid};
 use walk::Walk;
 
 /// Records on a page when nothing is said.

@@ -23,6 +23,8 @@ pub struct Portrait {
     pub workflows: Vec<pb::Workflow>,
     /// The events of other services that it follows.
     pub followed_events: Vec<pb::FollowedEvent>,
+    /// The timers that its records arm.
+    pub timers: Vec<pb::PracticeTimer>,
     /// The stages of a service's life that it serves.
     pub lifecycle_stages: &'static [&'static str],
 }
@@ -82,6 +84,7 @@ impl Portrait {
             metrics: Vec::new(),
             responsibilities: Vec::new(),
             lifecycle_stages: owned(self.lifecycle_stages),
+            timers: self.timers,
         }
     }
 }
@@ -146,6 +149,7 @@ mod tests {
             objectives: &["Lets in who may come in."],
             workflows: Vec::new(),
             followed_events: Vec::new(),
+            timers: Vec::new(),
             lifecycle_stages: &["operation"],
         }
     }

@@ -74,7 +74,7 @@ where
 pub fn stores(process: &Process, service: &str) -> Result<StoreSettings, Usage> {
     Ok(StoreSettings {
         database: database(process, service)?,
-        clock: Clock::wall(),
+        clock: process.clock.clone(),
         drain: process.shutdown.drain.clone(),
     })
 }

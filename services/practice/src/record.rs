@@ -7,6 +7,8 @@ use mainstay_chassis::Refusal;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, TryIntoModel};
 use uuid::Uuid;
 
+use crate::Timer;
+
 /// The columns that the kernel itself names.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed<C> {
@@ -87,6 +89,11 @@ pub trait Record:
     /// Its labels, which the kernel keeps filterable in a table of their own.
     fn labels(&self) -> Option<&BTreeMap<String, String>> {
         None
+    }
+    /// The timers that should be armed while it is as it is; at most one of a
+    /// name. The kernel arms, moves and disarms them with the record.
+    fn timers(&self) -> Vec<Timer> {
+        Vec::new()
     }
     /// Its natural key in words, for the refusal when another record has it.
     fn natural_key(&self) -> String {

@@ -7,6 +7,7 @@
 
 mod backend;
 mod batch;
+mod clock;
 mod database;
 mod engine;
 mod op;
@@ -22,6 +23,7 @@ mod write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::TryStreamExt;
+use mainstay_chassis::clock::OtherClock;
 use mainstay_chassis::{Clock, Permit, Refusal};
 use sea_orm::{
     DatabaseConnection, DbBackend, EntityTrait, Iterable, PrimaryKeyToColumn, QueryOrder,
@@ -33,16 +35,18 @@ use uuid::Uuid;
 
 use crate::log::Log;
 use crate::scope::{Scope, away};
+use crate::timer::Alarm;
 use crate::{Call, Decision, Moment, Record, Step, Written};
 use op::{Op, Pending};
 
 pub(crate) use backend::{Fault, Row, Shape, row_of};
 pub(crate) use batch::{Batch, Heads, chained};
 pub use database::{Database, DatabaseUrl, NoDatabaseUrl};
+pub(crate) use engine::MOST as MOST_OPERATIONS;
 pub(crate) use op::{Op as Operation, restored};
 pub(crate) use open::{logs, open_reader};
 pub(crate) use point::Points;
-pub(crate) use shelf::Shelves;
+pub(crate) use shelf::{Saves, Shelves};
 #[expect(unused_imports, reason = "followers' effects are made of it")]
 pub(crate) use write::Effect;
 pub(crate) use write::Write;
@@ -68,6 +72,9 @@ pub struct StoreSettings {
 pub struct StoreError {
     service: &'static str,
     cause: String,
+    /// The clock that its data was made under, when that is in the way.
+    #[source]
+    pub other_clock: Option<OtherClock>,
 }
 
 /// The records of a service. Cheap to clone.
@@ -82,6 +89,7 @@ struct Inner {
     reader: DatabaseConnection,
     points: Arc<Points>,
     clock: Clock,
+    alarm: Alarm,
     drain: CancellationToken,
     /// Ends what looks at the log of other processes, at the latest with the store.
     closed: CancellationToken,
@@ -99,20 +107,26 @@ impl Store {
         let (queue, operations) = mpsc::channel(QUEUE);
         let closed = CancellationToken::new();
         let closes = closed.clone().drop_guard();
-        let opened = open::open::<M>(service, &settings, operations, &closed).await?;
-        Ok(Self(Arc::new(Inner {
+        let alarm = Alarm::default();
+        let opened = open::open::<M>(service, &settings, &alarm, operations, &closed).await?;
+        let store = Self(Arc::new(Inner {
             service,
             database: settings.database,
             log: opened.log,
             reader: opened.reader,
             points: Arc::new(opened.points),
             clock: settings.clock,
+            alarm,
             drain: settings.drain,
             closed,
             _closes: closes,
             queue: Mutex::new(Some(queue)),
             ended: Mutex::new(Some(opened.ended)),
-        })))
+        }));
+        if let Some(clock) = store.clock().as_virtual() {
+            clock.register(Arc::new(clock::Keeper(store.clone())));
+        }
+        Ok(store)
     }
 
     /// Loads a record, decides, guards, writes and publishes, in one transaction.
@@ -252,6 +266,7 @@ impl Store {
         StoreError {
             service: self.0.log.service(),
             cause: cause.to_string(),
+            other_clock: None,
         }
     }
 

@@ -246,3 +246,64 @@ pub mod record_label {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// The timers that records have armed.
+pub mod timer {
+    use sea_orm::entity::prelude::*;
+
+    /// A timer.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "timer")]
+    pub struct Model {
+        /// Id of the record that armed it.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub record_id: Uuid,
+        /// What it is.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        /// Slug of the organization.
+        pub organization: String,
+        /// The kind of record.
+        pub kind: String,
+        /// When it is due.
+        pub due_us: i64,
+        /// Revision of the record that armed it so.
+        pub generation: i64,
+        /// How often it has failed to fire.
+        pub attempts: i32,
+        /// When it is tried: at first when it is due, later after a pause.
+        pub next_try_us: i64,
+        /// Why it failed the last time.
+        pub error: Option<String>,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The clock that the log was made under: one row.
+pub mod store_clock {
+    use sea_orm::entity::prelude::*;
+
+    /// The clock of a store.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "store_clock")]
+    pub struct Model {
+        /// Always 0.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        /// Whether it is a virtual one.
+        pub virtual_clock: bool,
+        /// Where the virtual clock stands; 0 for the machine's.
+        pub now_us: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

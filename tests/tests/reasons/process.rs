@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use mainstay_proto::mainstay::clock::v1::clock_service_client::ClockServiceClient;
+use mainstay_proto::mainstay::clock::v1::{AdvanceClockRequest, advance_clock_request};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use mainstay_proto::mainstay::incident::v1::incident_service_client::IncidentServiceClient;
 use mainstay_tests::{Extra, Suite, Told, told};
@@ -25,6 +27,7 @@ pub(crate) async fn all(world: World) -> Result<Vec<Met>> {
         (too_large(&world).await?, &[]),
         (too_late(&world).await?, &[]),
         (unknown_method(&world).await?, &[]),
+        (immovable_clock(&world).await?, &[]),
         (too_many_writes(&world).await?, &[]),
         (broken_store(&world).await?, &[]),
     ])
@@ -46,6 +49,17 @@ async fn without_token(world: &World) -> Result<Told> {
             .create_incident(raised("x"))
             .await,
     )
+}
+
+/// A move of the machine's clock.
+async fn immovable_clock(world: &World) -> Result<Told> {
+    let target = advance_clock_request::Target::By(prost_types::Duration::default());
+    let request = AdvanceClockRequest {
+        target: Some(target),
+        ..Default::default()
+    };
+    let mut clock = ClockServiceClient::new(world.administrator.clone());
+    refused(clock.advance_clock(request).await)
 }
 
 /// An address that was wrong more often than it may be.

@@ -69,6 +69,11 @@ fn text(practice: &pb::Practice) -> String {
         .iter()
         .map(|event| format!("{} {}: {}", event.source, event.r#type, event.effect));
     section(&mut text, "Inputs: followed events", followed);
+    let timers = practice
+        .timers
+        .iter()
+        .map(|timer| format!("{} of {}: {}", timer.timer, timer.record, timer.effect));
+    section(&mut text, "Timers", timers);
     let emitted = practice
         .emitted_events
         .iter()

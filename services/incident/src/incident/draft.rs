@@ -93,6 +93,8 @@ pub struct Standing {
     pub major: Option<Major>,
     /// The incident that it was merged into.
     pub merged_into: Option<Uuid>,
+    /// When it closes by itself.
+    pub auto_close_us: Option<i64>,
 }
 
 impl Standing {
@@ -114,6 +116,7 @@ impl Standing {
             reopen_count: 0,
             major: None,
             merged_into: None,
+            auto_close_us: None,
         }
     }
 }
@@ -181,6 +184,7 @@ impl Incident {
             major: standing.major,
             due_us: None,
             merged_into: standing.merged_into,
+            auto_close_us: standing.auto_close_us,
         };
         incident.set_due();
         incident

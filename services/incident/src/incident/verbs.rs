@@ -70,8 +70,11 @@ impl Incident {
     /// Says that service is restored.
     pub fn resolve(&mut self, resolution: Resolution, by: &mut Terms<'_>) -> Verdict {
         let decision = self.step(Verb::Resolve, String::new(), by)?;
+        let now = self.now(by);
         self.resolution = Some(resolution);
-        self.milestones.resolve_us = Some(self.now(by));
+        self.milestones.resolve_us = Some(now);
+        let window_us = by.policy().auto_close_us;
+        self.auto_close_us = window_us.map(|window_us| now.saturating_add(window_us));
         Ok(decision)
     }
 
@@ -201,6 +204,7 @@ impl Incident {
         if self.state != State::OnHold {
             self.hold = None;
         }
+        self.auto_close_us = None;
         let changed = Vec::new();
         Ok(Decision::Changed(Event::StateChanged {
             verb: Some(verb),

@@ -86,6 +86,7 @@ fn refuse_output_only(said: &pb::Incident) -> Result<(), Refusal> {
         ("revision", said.revision != 0),
         ("major", said.major.is_some()),
         ("merged_into", !said.merged_into.is_empty()),
+        ("auto_close_time", said.auto_close_time.is_some()),
     ];
     let told = fields.into_iter().filter(|(_, said)| *said);
     let mut violations: Vec<_> = told
@@ -173,7 +174,9 @@ fn take(path: &str, said: &pb::Incident, masked: &mut pb::Incident) -> Result<()
 fn not_updated(path: &str) -> String {
     let remedy = match path.split('.').next().unwrap_or_default() {
         "name" | "uid" | "number" | "priority" | "creator" | "reopen_count" | "available_verbs"
-        | "create_time" | "update_time" | "etag" | "revision" => "is output only",
+        | "create_time" | "update_time" | "etag" | "revision" | "auto_close_time" => {
+            "is output only"
+        }
         "state" | "hold" | "resolution" | "major" | "merged_into" => {
             "is output only: it changes by verbs"
         }

@@ -18,7 +18,7 @@ use super::backend::{Row, Shape};
 use super::shelf::Shelves;
 use crate::log::Entry;
 use crate::tables::idempotency;
-use crate::{Call, Moment, Payload, Record};
+use crate::{Call, Due, Moment, Payload, Record};
 
 /// Where log, parts and numbers end.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +96,8 @@ pub(crate) struct Made {
     pub numbers: HashMap<(String, String), Numbers>,
     /// When it was decided.
     pub now_us: i64,
+    /// When the first timer is due that it arms.
+    pub nearest_us: Option<i64>,
 }
 
 /// The work of one transaction.
@@ -152,11 +154,11 @@ impl<'a> Batch<'a> {
             organizations: self.organizations,
             numbers: self.numbers,
             now_us: self.now_us,
+            nearest_us: None,
         }
     }
 
     /// The time of its decisions.
-    #[expect(dead_code, reason = "timers ask for it")]
     pub(crate) fn now_us(&self) -> i64 {
         self.now_us
     }
@@ -256,6 +258,7 @@ impl<'a> Batch<'a> {
                 .unwrap_or_default(),
             hops: cause.map_or(0, |cause| cause.hops.saturating_add(1)),
             rules: cause.map(|cause| cause.rules.clone()).unwrap_or_default(),
+            firing: call.firing.as_ref().map(Due::told),
             data: Some(prost_types::Any {
                 type_url: format!("type.googleapis.com/{}", payload.type_name),
                 value: payload.bytes.clone(),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mainstay_chassis::Clock;
+use mainstay_chassis::clock::OtherClock;
 use sea_orm::{ConnectOptions, DatabaseConnection, DbErr, EntityTrait};
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::{mpsc, oneshot};
@@ -14,9 +16,10 @@ use super::database::{Database, DatabaseUrl};
 use super::engine::Engine;
 use super::op::Op;
 use super::point::Points;
-use super::{StoreError, StoreSettings, postgres, sqlite, tail};
+use super::{StoreError, StoreSettings, clock, postgres, sqlite, tail};
 use crate::log::Log;
-use crate::tables::{log_head, number_head, organization_head};
+use crate::tables::{log_head, number_head, organization_head, store_clock};
+use crate::timer::Alarm;
 
 /// So many connections read a file.
 const READERS: u32 = 6;
@@ -33,34 +36,66 @@ pub(super) struct Opened {
 pub(super) async fn open<M: MigratorTrait>(
     service: &'static str,
     settings: &StoreSettings,
+    alarm: &Alarm,
     operations: mpsc::Receiver<Box<dyn Op>>,
     closed: &CancellationToken,
 ) -> Result<Opened, StoreError> {
-    let failed = |cause: String| StoreError { service, cause };
+    let failed = |Failed { cause, other_clock }| StoreError {
+        service,
+        cause,
+        other_clock,
+    };
     match &settings.database {
         Database::Sqlite { folder } => {
             let path = folder.join(format!("{service}.db"));
-            file::<M>(service, settings, path, operations)
+            file::<M>(service, settings, alarm, path, operations)
                 .await
                 .map_err(failed)
         }
-        Database::Postgres { url } => server::<M>(service, settings, url, operations, closed)
-            .await
-            .map_err(failed),
+        Database::Postgres { url } => {
+            server::<M>(service, settings, alarm, url, operations, closed)
+                .await
+                .map_err(failed)
+        }
+    }
+}
+
+/// Why it failed.
+struct Failed {
+    cause: String,
+    other_clock: Option<OtherClock>,
+}
+
+impl From<String> for Failed {
+    fn from(cause: String) -> Self {
+        let other_clock = None;
+        Self { cause, other_clock }
+    }
+}
+
+impl From<OtherClock> for Failed {
+    fn from(other: OtherClock) -> Self {
+        Self {
+            cause: "its clock is another one".to_owned(),
+            other_clock: Some(other),
+        }
     }
 }
 
 async fn file<M: MigratorTrait>(
     service: &'static str,
     settings: &StoreSettings,
+    alarm: &Alarm,
     path: PathBuf,
     operations: mpsc::Receiver<Box<dyn Op>>,
-) -> Result<Opened, String> {
-    let heads = prepare::<M>(&path).await.map_err(said)?;
+) -> Result<Opened, Failed> {
+    let clock = settings.clock.clone();
+    let (heads, marked) = prepare::<M>(&path, &clock).await.map_err(said)?;
+    clock::resume(&clock, &marked, heads.recorded_us)?;
     let reader = connect(&path, READERS, true).await.map_err(said)?;
     let log = Log::new(service, &heads, reader.clone());
     let backend = sqlite::Sqlite::open(&path).map_err(said)?;
-    let engine = Engine::new(backend, service, settings.clock.clone(), log.clone(), heads);
+    let engine = Engine::new(backend, service, clock, alarm.clone(), log.clone(), heads);
     let ended = start(
         service,
         || Ok(()),
@@ -81,18 +116,22 @@ async fn file<M: MigratorTrait>(
 async fn server<M: MigratorTrait>(
     service: &'static str,
     settings: &StoreSettings,
+    alarm: &Alarm,
     url: &DatabaseUrl,
     operations: mpsc::Receiver<Box<dyn Op>>,
     closed: &CancellationToken,
-) -> Result<Opened, String> {
-    let mut heads = postgres::prepare::<M>(url, service).await.map_err(said)?;
+) -> Result<Opened, Failed> {
+    let clock = settings.clock.clone();
+    let prepared = postgres::prepare::<M>(url, service, &clock).await;
+    let (mut heads, marked) = prepared.map_err(said)?;
+    clock::resume(&clock, &marked, heads.recorded_us)?;
     // Others hand numbers out, too: this process takes blocks of them.
     heads.numbers.clear();
     let reader = postgres::readers(url, service).await.map_err(said)?;
     let log = Log::shared(service, &heads, reader.clone());
     tail::start(url, service, log.clone(), closed.clone());
     let backend = postgres::Postgres::new(url, service);
-    let engine = Engine::new(backend, service, settings.clock.clone(), log.clone(), heads);
+    let engine = Engine::new(backend, service, clock, alarm.clone(), log.clone(), heads);
     // A runtime of its own: the answers of the server arrive on the writer's
     // thread, without a hand-over from a busy one.
     let runtime = || {
@@ -135,24 +174,32 @@ fn said(error: impl std::fmt::Display) -> String {
 }
 
 /// Runs the migrations and reads where everything ends.
-async fn prepare<M: MigratorTrait>(path: &Path) -> Result<Heads, DbErr> {
+async fn prepare<M: MigratorTrait>(
+    path: &Path,
+    clock: &Clock,
+) -> Result<(Heads, store_clock::Model), DbErr> {
     let conn = connect(path, 1, false).await?;
     crate::migrations::Migrator::up(&conn, None).await?;
     M::up(&conn, None).await?;
-    let ends = ends(&conn).await?;
+    let ends = ends(&conn, clock).await?;
     conn.close().await?;
     Ok(ends)
 }
 
-/// Where everything ends; a log that has no head gets one.
-pub(super) async fn ends(conn: &DatabaseConnection) -> Result<Heads, DbErr> {
+/// Where everything ends, and the clock of the log; a log that has no head gets
+/// one.
+pub(super) async fn ends(
+    conn: &DatabaseConnection,
+    clock: &Clock,
+) -> Result<(Heads, store_clock::Model), DbErr> {
     let head = match log_head::Entity::find_by_id(0).one(conn).await? {
         Some(head) => head,
         None => first_head(conn).await?,
     };
+    let marked = clock::mark(conn, clock, &head).await?;
     let organizations = organization_head::Entity::find().all(conn).await?;
     let numbers = number_head::Entity::find().all(conn).await?;
-    Ok(Heads {
+    let heads = Heads {
         epoch: head.epoch,
         seq: head.seq,
         recorded_us: head.recorded_us,
@@ -169,7 +216,8 @@ pub(super) async fn ends(conn: &DatabaseConnection) -> Result<Heads, DbErr> {
             .into_iter()
             .map(|row| ((row.organization, row.kind), Numbers::after(row.number)))
             .collect(),
-    })
+    };
+    Ok((heads, marked))
 }
 
 async fn first_head(conn: &DatabaseConnection) -> Result<log_head::Model, DbErr> {

@@ -24,6 +24,12 @@ pub(crate) struct Saves {
     pub labels_put: Vec<Row>,
     /// Labels that are gone.
     pub labels_delete: Vec<Row>,
+    /// Timers that are armed or moved.
+    pub timers_put: Vec<Row>,
+    /// Timers that are disarmed.
+    pub timers_delete: Vec<Row>,
+    /// When the first of those armed is due.
+    pub nearest_us: Option<i64>,
 }
 
 /// The records of one kind.
@@ -242,6 +248,7 @@ impl<R: Record> Shelf for KindShelf<R> {
                 Some(_) => continue,
             }
             label_saves(slot.stored.as_ref(), &slot.now, &mut saves);
+            crate::timer::saves(slot.stored.as_ref(), &slot.now, &mut saves);
         }
         saves
     }

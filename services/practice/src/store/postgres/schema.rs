@@ -1,6 +1,7 @@
 //! The schema of a service: made, and brought up to date, by one process at a
 //! time.
 
+use mainstay_chassis::Clock;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sea_orm_migration::MigratorTrait;
 
@@ -8,6 +9,7 @@ use super::session::{self, Purpose};
 use crate::store::batch::Heads;
 use crate::store::database::DatabaseUrl;
 use crate::store::open::ends;
+use crate::tables::store_clock;
 
 /// The oldest server that is known to do.
 const OLDEST: i32 = 140_000;
@@ -17,7 +19,8 @@ const OLDEST: i32 = 140_000;
 pub(crate) async fn prepare<M: MigratorTrait>(
     url: &DatabaseUrl,
     service: &str,
-) -> Result<Heads, DbErr> {
+    clock: &Clock,
+) -> Result<(Heads, store_clock::Model), DbErr> {
     let pool = session::single(url, service, Purpose::Migrate).await;
     let connection = DatabaseConnection::from(pool.map_err(session::custom)?);
     fit(&connection).await?;
@@ -25,7 +28,7 @@ pub(crate) async fn prepare<M: MigratorTrait>(
     make(&connection, service).await?;
     step::<crate::migrations::Migrator>(&connection).await?;
     step::<M>(&connection).await?;
-    let ends = ends(&connection).await?;
+    let ends = ends(&connection, clock).await?;
     connection.close().await?;
     Ok(ends)
 }

@@ -1,0 +1,129 @@
+//! The clock that a log is made under, marked beside it. Time that somebody
+//! moved by hand and time itself do not belong into one log: what was to come
+//! due in a week would come due at once, or never.
+
+use std::sync::{Arc, PoisonError};
+
+use mainstay_chassis::clock::{OtherClock, Sleeper};
+use mainstay_chassis::{Clock, Refusal};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait, IntoActiveModel};
+use tokio::sync::oneshot;
+
+use super::{Batch, Fault, Operation, Shelves, Store, row_of};
+use crate::store::Shape;
+use crate::tables::{log_head, store_clock};
+use crate::timer::Alarm;
+
+/// The clock of a log, marked now when it has no event yet. A log from before
+/// there were marks is of the machine's clock.
+pub(super) async fn mark(
+    conn: &DatabaseConnection,
+    clock: &Clock,
+    head: &log_head::Model,
+) -> Result<store_clock::Model, DbErr> {
+    let found = store_clock::Entity::find_by_id(0).one(conn).await?;
+    if let (Some(marked), 1..) = (found, head.seq) {
+        return Ok(marked);
+    }
+    let mark = store_clock::Model {
+        id: 0,
+        virtual_clock: head.seq == 0 && clock.as_virtual().is_some(),
+        now_us: 0,
+    };
+    let columns = [
+        store_clock::Column::VirtualClock,
+        store_clock::Column::NowUs,
+    ];
+    let replaced = OnConflict::column(store_clock::Column::Id)
+        .update_columns(columns)
+        .to_owned();
+    store_clock::Entity::insert(mark.clone().into_active_model())
+        .on_conflict(replaced)
+        .exec_without_returning(conn)
+        .await?;
+    Ok(mark)
+}
+
+/// Goes on at the time that was kept, or says why the clock does not fit.
+pub(super) fn resume(
+    clock: &Clock,
+    marked: &store_clock::Model,
+    recorded_us: i64,
+) -> Result<(), OtherClock> {
+    match (clock.as_virtual(), marked.virtual_clock) {
+        (Some(clock), true) => {
+            clock.resume_at(marked.now_us.max(recorded_us));
+            Ok(())
+        }
+        (None, false) => Ok(()),
+        (Some(_), false) => Err(OtherClock::OfTheMachine),
+        (None, true) => Err(OtherClock::Virtual),
+    }
+}
+
+impl Store {
+    /// Rings when a timer was armed that is due soon.
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.0.alarm
+    }
+
+    /// Whether nothing can be written any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.is_none()
+    }
+}
+
+/// Keeps the time of a virtual clock over a restart.
+pub(super) struct Keeper(pub(super) Store);
+
+#[tonic::async_trait]
+impl Sleeper for Keeper {
+    async fn keep(&self, now_us: i64) -> Result<(), Refusal> {
+        let (answer, kept) = oneshot::channel();
+        let outcome = Err(Refusal::unavailable());
+        self.0.submit(Box::new(Keep {
+            now_us,
+            outcome,
+            answer,
+        }))?;
+        kept.await.unwrap_or_else(|_| Err(Refusal::unavailable()))
+    }
+}
+
+struct Keep {
+    now_us: i64,
+    outcome: Result<(), Refusal>,
+    answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+impl Operation for Keep {
+    fn repeatable(&self) -> bool {
+        true
+    }
+
+    fn want(&self, _: &mut Shelves) {}
+
+    fn decide(&mut self, batch: &mut Batch<'_>) -> Result<(), Fault> {
+        let row = store_clock::Model {
+            id: 0,
+            virtual_clock: true,
+            now_us: self.now_us,
+        };
+        let shape = Arc::new(Shape::of::<store_clock::Entity>());
+        batch
+            .puts
+            .push((shape, vec![row_of(row.into_active_model())]));
+        self.outcome = Ok(());
+        Ok(())
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.outcome = Err(refusal);
+    }
+
+    fn answer(self: Box<Self>) {
+        let _ = self.answer.send(self.outcome);
+    }
+}
