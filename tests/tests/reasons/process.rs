@@ -136,7 +136,14 @@ async fn too_many_writes(world: &World) -> Result<Told> {
     while let Some(answer) = writes.next().await {
         match answer {
             Ok(_) => written += 1,
-            Err(status) => assert_eq!(told(&status).reason, "OVERLOADED"),
+            // A machine with much else to do does not get to all in their time.
+            Err(status) => {
+                let reason = told(&status).reason;
+                ensure!(
+                    ["OVERLOADED", "DEADLINE_EXCEEDED"].contains(&&*reason),
+                    reason
+                );
+            }
         }
     }
     ensure!(written > 0, "what waited was written once it could be");
