@@ -6,12 +6,14 @@ use std::sync::Arc;
 use mainstay_chassis::health::Health;
 use mainstay_chassis::settings::Settings;
 use mainstay_chassis::{Methods, Peer, Refusal, limited, reflection};
+use mainstay_practice::follow::FollowerApi;
 use mainstay_practice::{EventApi, Store, StoreError, StoreSettings, follow};
 use mainstay_proto::mainstay::access::v1::access_service_server::AccessServiceServer;
 use mainstay_proto::mainstay::clock::v1::clock_service_server::ClockServiceServer;
 use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
 use mainstay_proto::mainstay::metrics::v1::metric_service_server::MetricServiceServer;
 use mainstay_proto::mainstay::policy::v1::policy_service_server::PolicyServiceServer;
+use mainstay_proto::mainstay::practice::v1::follower_service_server::FollowerServiceServer;
 use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
 use mainstay_proto::mainstay::practice::v1::timer_service_server::TimerServiceServer;
 use tokio_util::task::TaskTracker;
@@ -20,6 +22,7 @@ use tonic::service::Routes;
 use crate::access::{Access, AccessApi};
 use crate::clock::ClockApi;
 use crate::door::Door;
+use crate::followers::Followers;
 use crate::front::{Front, Limits};
 use crate::merge::MergedEvents;
 use crate::metrics::{MetricApi, Metrics};
@@ -111,16 +114,10 @@ impl Gateway {
         let access = Access::open(store.clone(), &methods).await?;
         let metrics = Metrics::open(store.clone()).await?;
         let followers = TaskTracker::new();
-        for neighbour in neighbours
-            .iter()
-            .filter(|neighbour| neighbour.name == Metrics::SOURCE)
-        {
-            followers.spawn(follow::follow(
-                store.clone(),
-                neighbour.name,
-                neighbour.peer.clone(),
-                metrics.counter(),
-            ));
+        let counted = |neighbour: &&Neighbour| neighbour.name == Metrics::SOURCE;
+        if let Some(Neighbour { name, peer, .. }) = neighbours.iter().find(counted) {
+            let (store, counter) = (store.clone(), metrics.counter());
+            followers.spawn(follow::follow(store, name, peer.clone(), counter));
         }
         let health = Health::new(services(&methods, |_| true), store.drain().clone());
         let far = neighbours
@@ -131,6 +128,8 @@ impl Gateway {
             let (health, drain) = (health.clone(), store.drain().clone());
             followers.spawn(neighbours::watch_health(neighbour, services, health, drain));
         }
+        let all = every_follower(&store, &neighbours, &methods);
+        followers.spawn(all.tell_health(health.clone(), store.drain().clone()));
         followers.close();
         let local = services(&methods, |package| {
             let is_far = |neighbour: &&Neighbour| neighbour.peer.is_far();
@@ -211,6 +210,7 @@ impl Parts<'_> {
         let named = |neighbour: &Neighbour| (neighbour.name, neighbour.peer.clone());
         let logs = neighbours.iter().map(named);
         let events = MergedEvents::new(logs.chain([own_log]));
+        let followers = every_follower(self.store, neighbours, methods);
         let peers = neighbours.iter().map(|neighbour| neighbour.peer.clone());
         let policies = Policies::new(neighbours.iter().map(named), self.metrics.clone());
         let timers = MergedTimers::new(peers.clone(), self.store.clock().clone());
@@ -219,6 +219,7 @@ impl Parts<'_> {
         let metrics = MetricApi::new(self.metrics);
         let routes = Routes::new(limited!(AccessServiceServer::new(access)))
             .add_service(limited!(EventServiceServer::new(events)))
+            .add_service(limited!(FollowerServiceServer::new(followers)))
             .add_service(limited!(MetricServiceServer::new(metrics)))
             .add_service(limited!(PolicyServiceServer::new(policies)))
             .add_service(limited!(PracticeServiceServer::new(practices)))
@@ -240,6 +241,16 @@ fn services(methods: &Methods, of: impl Fn(&str) -> bool) -> Vec<String> {
     methods
         .map(|method| method.descriptor.parent_service().full_name().to_owned())
         .collect()
+}
+
+/// The followers of the neighbours and the gateway's own.
+fn every_follower(store: &Store, neighbours: &[Neighbour], methods: &Methods) -> Followers {
+    let own = FollowerServiceServer::new(FollowerApi::new(store.clone()));
+    let own = (NAME, Peer::new(Routes::new(own), methods.clone()));
+    let theirs = neighbours
+        .iter()
+        .map(|neighbour| (neighbour.name, neighbour.peer.clone()));
+    Followers::new(theirs.chain([own]))
 }
 
 /// Who serves which package.

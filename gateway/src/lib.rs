@@ -4,6 +4,7 @@
 pub mod access;
 pub mod clock;
 pub mod door;
+pub mod followers;
 pub mod front;
 pub mod gateway;
 pub mod merge;

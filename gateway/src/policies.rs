@@ -130,14 +130,14 @@ fn refusals(page: &pb::SimulatePolicyResponse) -> Refused {
 
 /// Who asks, and what goes along with each request in his name.
 #[derive(Clone, Debug)]
-struct Asker {
+pub(crate) struct Asker {
     principal: Principal,
     deadline: Option<Deadline>,
     metadata: Vec<(&'static str, MetadataValue<Ascii>)>,
 }
 
 impl Asker {
-    fn of<M>(request: &Request<M>) -> Result<Self, Refusal> {
+    pub(crate) fn of<M>(request: &Request<M>) -> Result<Self, Refusal> {
         let value = |key| Some((key, request.metadata().get(key)?.clone()));
         Ok(Self {
             principal: permit(request)?.principal().clone(),
@@ -147,7 +147,7 @@ impl Asker {
     }
 
     /// A request as a practice gets it.
-    fn carry<M>(&self, message: M) -> Request<M> {
+    pub(crate) fn carry<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         request.extensions_mut().insert(self.principal.clone());
         if let Some(deadline) = self.deadline {
@@ -161,7 +161,7 @@ impl Asker {
 }
 
 /// The reply of a practice, as the caller gets it.
-fn told<M>(reply: Response<M>) -> Response<M> {
+pub(crate) fn told<M>(reply: Response<M>) -> Response<M> {
     let (metadata, message, _) = reply.into_parts();
     let mut told = Response::new(message);
     for key in TOLD {

@@ -58,9 +58,12 @@ const BEYOND_METHODS: [&str; 1] = ["incident.read_internal"];
 
 /// The packages of the suite itself; every other first word of a permission
 /// is a practice.
-const SHARED: [&str; 7] = [
-    "access", "clock", "event", "metric", "policy", "practice", "timer",
+const SHARED: [&str; 8] = [
+    "access", "clock", "event", "follower", "metric", "policy", "practice", "timer",
 ];
+
+/// The packages that are for those who run the suite.
+const OPERATORS: [&str; 2] = ["access", "follower"];
 
 /// Which role holds which permissions.
 #[derive(Clone, Debug)]
@@ -104,7 +107,7 @@ impl Roles {
 fn holds(role: Role, permission: &str) -> bool {
     let (subject, verb) = permission.split_once('.').unwrap_or((permission, ""));
     let of_practice = !SHARED.contains(&subject);
-    let everyones = verb == "read" && subject != "access";
+    let everyones = verb == "read" && !OPERATORS.contains(&subject);
     match role {
         Role::Viewer => everyones,
         Role::Agent => everyones || (of_practice && verb != "import"),
@@ -167,6 +170,8 @@ mod tests {
             "access.manage",
             "access.read",
             "clock.advance",
+            "follower.manage",
+            "follower.read",
             "incident.import",
             "policy.activate",
             "policy.simulate",

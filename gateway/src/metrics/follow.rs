@@ -5,7 +5,7 @@ use mainstay_chassis::Refusal;
 use mainstay_chassis::principal::ALL_ORGANIZATIONS;
 use mainstay_practice::cursor::Cursor;
 use mainstay_practice::follow::applied_cursor;
-use mainstay_practice::{Effects, Follower, Store};
+use mainstay_practice::{Effects, Follower, Replicas, Store};
 use mainstay_proto::mainstay::event::v1::Event;
 use uuid::Uuid;
 
@@ -30,6 +30,12 @@ impl Follower for Counter {
     type Change = Change;
 
     const NAME: &'static str = "metrics";
+    const IMPORTED: bool = true;
+
+    fn replicas(&self) -> Option<Replicas> {
+        let facts = Replicas::default().with::<incident_fact::Entity>();
+        Some(facts.with::<incident_count::Entity>())
+    }
 
     fn apply(&self, events: &[(i64, Event)], effects: &mut Effects) -> Result<Change, Refusal> {
         let kept = self.0.read();
@@ -63,6 +69,10 @@ impl Follower for Counter {
 
     fn applied(&self, change: Change, cursor: &str) {
         self.0.take(change, epoch(cursor));
+    }
+
+    fn rewound(&self) {
+        self.0.forget();
     }
 }
 

@@ -71,6 +71,14 @@ impl Memory {
         self.0.bell.send_replace(());
     }
 
+    /// Forgets everything: it is counted again from the beginning of the log.
+    pub(crate) fn forget(&self) {
+        let mut kept = self.0.kept.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Kept::default();
+        drop(kept);
+        self.0.bell.send_replace(());
+    }
+
     /// Waits until an organization's log is counted up to a place.
     pub(crate) async fn counted(&self, organization: &str, place: &Place) -> Result<(), Refusal> {
         let mut bell = self.0.bell.subscribe();

@@ -16,7 +16,7 @@ use crate::Refusal;
 pub const ALL_ORGANIZATIONS: &str = "-";
 
 /// All that a follower may do.
-pub const FOLLOWER_PERMISSIONS: [&str; 2] = ["event.read", "practice.read"];
+pub const FOLLOWER_PERMISSIONS: [&str; 3] = ["event.read", "follower.read", "practice.read"];
 
 /// Counts principals, so that two are never taken for each other.
 static MADE: AtomicU64 = AtomicU64::new(0);

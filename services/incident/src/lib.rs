@@ -12,6 +12,7 @@ pub mod policy;
 mod wire;
 
 use mainstay_chassis::limited;
+use mainstay_practice::follow::FollowerApi;
 use mainstay_practice::{
     EventApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings, TimerApi,
     TimerRules, Timers,
@@ -20,6 +21,7 @@ use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServe
 use mainstay_proto::mainstay::incident::v1::incident_comment_service_server::IncidentCommentServiceServer;
 use mainstay_proto::mainstay::incident::v1::incident_service_server::IncidentServiceServer;
 use mainstay_proto::mainstay::practice::v1::PracticeTimer;
+use mainstay_proto::mainstay::practice::v1::follower_service_server::FollowerServiceServer;
 use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
 use mainstay_proto::mainstay::practice::v1::timer_service_server::TimerServiceServer;
 use tonic::service::Routes;
@@ -48,9 +50,11 @@ pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
     });
     let timers = TimerApi::new(Timers::start(store.clone(), rules));
     let practice = PracticeServiceServer::new(PracticeApi::new(portrait()));
+    let followers = FollowerServiceServer::new(FollowerApi::new(store.clone()));
     let routes = Routes::new(limited!(incidents))
         .add_service(limited!(comments))
         .add_service(limited!(events))
+        .add_service(limited!(followers))
         .add_service(limited!(practice))
         .add_service(limited!(TimerServiceServer::new(timers)));
     Ok(Service {

@@ -7,11 +7,13 @@
 //! `cargo run -p mainstay-practice --example note` plays it through;
 //! `cargo test -p mainstay-practice --example note` tests it.
 
+#[path = "note/follow.rs"]
+pub mod follow;
 #[path = "note/policy.rs"]
 pub mod policy;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use mainstay_chassis::{Clock, Permit, Principal, Refusal};
 use mainstay_practice::{
@@ -346,29 +348,6 @@ pub async fn write(
     let organization = call.organization().to_owned();
     let build = move |at: &Moment| Ok((Model::write(&organization, text, at), Happening::Written));
     store.create(call, build).await
-}
-
-/// Counts the events of a log, each once, over restarts.
-#[derive(Debug, Default)]
-pub struct Counter(Mutex<usize>);
-
-impl mainstay_practice::Follower for Counter {
-    type Change = usize;
-    const NAME: &'static str = "counter";
-
-    fn apply(
-        &self,
-        events: &[(i64, mainstay_proto::mainstay::event::v1::Event)],
-        _: &mut mainstay_practice::Effects,
-    ) -> Result<usize, Refusal> {
-        Ok(events.len())
-    }
-    fn applied(&self, count: usize, _: &str) {
-        *self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) += count;
-    }
 }
 
 #[tokio::main]

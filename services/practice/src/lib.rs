@@ -27,7 +27,7 @@ pub mod verify;
 
 pub use call::{Call, Cause, Decision, Moment, RequestKey, Step, Written};
 pub use filter::{Field, FieldKind};
-pub use follow::{Effects, Follower};
+pub use follow::{Effects, Follower, Replicas};
 pub use lifecycle::{Lifecycle, Rule, Word};
 pub use page::{Collection, Key, Order, Page, PageRequest, Reader};
 pub use policy::{Finding, InForce, PolicyApi, PolicyBook, PolicyDocument, Replay};

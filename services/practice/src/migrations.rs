@@ -10,6 +10,7 @@ mod m0005_record_label;
 mod m0006_policy_version;
 mod m0007_idempotency_others;
 mod m0008_timer;
+mod m0009_parked;
 
 /// Brings the kernel's tables up to date.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_policy_version::Migration),
             Box::new(m0007_idempotency_others::Migration),
             Box::new(m0008_timer::Migration),
+            Box::new(m0009_parked::Migration),
         ]
     }
 

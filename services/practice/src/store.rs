@@ -33,13 +33,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use crate::follow::Board;
 use crate::log::Log;
 use crate::scope::{Scope, away};
 use crate::timer::Alarm;
 use crate::{Call, Decision, Moment, Record, Step, Written};
 use op::{Op, Pending};
 
-pub(crate) use backend::{Fault, Row, Shape, row_of};
+pub(crate) use backend::{Fault, Row, Shape, model, row_of};
 pub(crate) use batch::{Batch, Heads, chained};
 pub use database::{Database, DatabaseUrl, NoDatabaseUrl};
 pub(crate) use engine::MOST as MOST_OPERATIONS;
@@ -47,9 +48,7 @@ pub(crate) use op::{Op as Operation, restored};
 pub(crate) use open::{logs, open_reader};
 pub(crate) use point::Points;
 pub(crate) use shelf::{Saves, Shelves};
-#[expect(unused_imports, reason = "followers' effects are made of it")]
-pub(crate) use write::Effect;
-pub(crate) use write::Write;
+pub(crate) use write::{Effect, Write, on_one};
 pub use write::{MOST_RECORDS, Seen, Targets};
 
 /// So many writes may wait for the writer.
@@ -94,6 +93,7 @@ struct Inner {
     /// Ends what looks at the log of other processes, at the latest with the store.
     closed: CancellationToken,
     _closes: DropGuard,
+    followers: Board,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Op>>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -120,6 +120,7 @@ impl Store {
             drain: settings.drain,
             closed,
             _closes: closes,
+            followers: Board::default(),
             queue: Mutex::new(Some(queue)),
             ended: Mutex::new(Some(opened.ended)),
         }));
@@ -278,6 +279,11 @@ impl Store {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The followers that write here.
+    pub fn followers(&self) -> &Board {
+        &self.0.followers
     }
 
     /// Cancelled when streams are to end.

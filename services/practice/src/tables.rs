@@ -177,13 +177,61 @@ pub mod consumer_cursor {
         /// Name of the follower and of the service whose log it follows.
         #[sea_orm(primary_key, auto_increment = false)]
         pub consumer: String,
-        /// The cursor right after the last event applied.
+        /// The cursor right after the last event applied; empty before the first.
         pub cursor: String,
         /// When it was moved.
         pub updated_us: i64,
+        /// Counts what was done for the consumer: whoever moves its place names
+        /// the revision that he saw.
+        pub revision: i64,
+        /// Id of the last event applied; empty before the first.
+        pub event_id: String,
     }
 
     /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The events that a follower could not apply and has put aside.
+pub mod parked {
+    use sea_orm::entity::prelude::*;
+
+    /// An event put aside.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "parked")]
+    pub struct Model {
+        /// Name of the follower and of the service whose log it follows.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// Epoch of the log.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub epoch: Uuid,
+        /// Position in the log.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        /// Slug of the event's organization; empty when the event cannot be read.
+        pub organization: String,
+        /// Name of the record that changed: what is parked of it stays in order.
+        pub subject: String,
+        /// UUIDv7 of the event; empty when the event cannot be read.
+        pub event_id: String,
+        /// Full name of the payload's message.
+        #[sea_orm(column_name = "type")]
+        pub event_type: String,
+        /// The encoded `mainstay.event.v1.Event`.
+        pub body: Vec<u8>,
+        /// Why it could not be applied.
+        pub error: String,
+        /// How often that was tried; 0 when it waits for another of its record.
+        pub attempts: i32,
+        /// When it was put aside.
+        pub parked_us: i64,
+    }
+
+    /// No relations: the record is another service's.
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}
 

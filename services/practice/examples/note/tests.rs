@@ -331,52 +331,9 @@ async fn a_log_reads_the_same_from_memory_and_from_the_file() {
     assert!(warm == cold);
 }
 
-#[tokio::test]
-async fn a_follower_hears_every_event_once_over_restarts() {
-    use mainstay_practice::follow::follow;
-    use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
-    let (bench, theirs) = (Bench::new().await, Scratch::new().await);
-    let counter = Arc::new(Counter::default());
-    let mut heard = 0;
-    for round in 1..=3 {
-        for _ in 0..5 {
-            bench.write("one").await;
-        }
-        let drain = CancellationToken::new();
-        let settings = StoreSettings {
-            database: theirs.database(),
-            clock: Clock::wall(),
-            drain: drain.clone(),
-        };
-        let store = Store::open::<Nothing>("follower", settings).await.unwrap();
-        let service = Entrance(EventServiceServer::new(mainstay_practice::EventApi::new(
-            bench.store.clone(),
-        )));
-        let following = tokio::spawn(follow(store.clone(), "note", service, counter.clone()));
-        while heard < round * 5 {
-            tokio::task::yield_now().await;
-            heard = *counter.0.lock().unwrap();
-        }
-        drain.cancel();
-        following.await.unwrap();
-        store.close().await;
-    }
-    assert_eq!(*counter.0.lock().unwrap(), 15);
-}
-
-/// No tables of its own.
-#[derive(Debug)]
-struct Nothing;
-
-impl MigratorTrait for Nothing {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        Vec::new()
-    }
-}
-
 /// Lets a follower in, as a practice's routes would.
 #[derive(Clone)]
-struct Entrance<S>(S);
+pub(crate) struct Entrance<S>(pub(crate) S);
 
 impl<S, B> tonic::codegen::Service<tonic::codegen::http::Request<B>> for Entrance<S>
 where

@@ -15,10 +15,6 @@ use super::batch::Heads;
 
 /// Why a step failed.
 #[derive(Debug)]
-#[expect(
-    dead_code,
-    reason = "the second back end and followers' effects make the others"
-)]
 pub(crate) enum Fault {
     /// A unique key is taken.
     Taken,
@@ -280,6 +276,8 @@ pub(crate) trait Backend: Send + 'static {
         shape: &Shape,
         rows: Vec<Row>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Deletes all rows.
+    fn clear(&mut self, shape: &Shape) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Changes rows, each guarded by its revision.
     fn update(
         &mut self,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::backend::{Row, Shape};
 use super::shelf::Shelves;
 use crate::log::Entry;
-use crate::tables::idempotency;
+use crate::tables::{consumer_cursor, idempotency};
 use crate::{Call, Due, Moment, Payload, Record};
 
 /// Where log, parts and numbers end.
@@ -90,6 +90,10 @@ pub(crate) struct Made {
     pub puts: Vec<(Arc<Shape>, Vec<Row>)>,
     /// Rows of plain tables that it deletes.
     pub deletes: Vec<(Arc<Shape>, Vec<Row>)>,
+    /// Plain tables that it empties first.
+    pub clears: Vec<Arc<Shape>>,
+    /// Places of consumers that have had none.
+    pub places: Vec<consumer_cursor::Model>,
     /// The organizations whose heads somebody asks for.
     pub organizations: BTreeSet<String>,
     /// The numbers left of those that it handed out.
@@ -110,8 +114,12 @@ pub(crate) struct Batch<'a> {
     pub puts: Vec<(Arc<Shape>, Vec<Row>)>,
     /// Rows of plain tables that it deletes.
     pub deletes: Vec<(Arc<Shape>, Vec<Row>)>,
+    /// Plain tables that it empties first.
+    pub clears: Vec<Arc<Shape>>,
+    /// Places of consumers that have had none: of two that begin one fails.
+    pub places: Vec<consumer_cursor::Model>,
     /// Where the batch has moved consumers to.
-    pub cursors: HashMap<String, String>,
+    pub cursors: HashMap<String, consumer_cursor::Model>,
     /// The service whose log it is.
     pub service: &'static str,
     heads: &'a Heads,
@@ -134,6 +142,8 @@ impl<'a> Batch<'a> {
             keys: Vec::new(),
             puts: Vec::new(),
             deletes: Vec::new(),
+            clears: Vec::new(),
+            places: Vec::new(),
             cursors: HashMap::new(),
             service,
             heads,
@@ -151,6 +161,8 @@ impl<'a> Batch<'a> {
             keys: self.keys,
             puts: self.puts,
             deletes: self.deletes,
+            clears: self.clears,
+            places: self.places,
             organizations: self.organizations,
             numbers: self.numbers,
             now_us: self.now_us,

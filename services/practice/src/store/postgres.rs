@@ -249,6 +249,11 @@ impl Backend for Postgres {
             .map(drop)
     }
 
+    async fn clear(&mut self, shape: &Shape) -> Result<(), Fault> {
+        let text = format!("delete from \"{}\"", shape.table);
+        self.execute(text, PgArguments::default()).await.map(drop)
+    }
+
     async fn update(&mut self, shape: &Shape, changes: Vec<Change>) -> Result<(), Fault> {
         // Changes of the same columns go together.
         let mut alike: BTreeMap<Vec<usize>, Vec<Change>> = BTreeMap::new();

@@ -193,6 +193,10 @@ impl Backend for Sqlite {
         self.each(&text, keys).map(drop)
     }
 
+    async fn clear(&mut self, shape: &Shape) -> Result<(), Fault> {
+        self.batch(&format!("delete from \"{}\"", shape.table))
+    }
+
     async fn update(&mut self, shape: &Shape, changes: Vec<Change>) -> Result<(), Fault> {
         for change in changes {
             let sets = joined(change.set.iter().map(|(place, _)| *place), shape, ", ");

@@ -285,7 +285,6 @@ pub(crate) fn on_one<R: Record>(
 }
 
 /// A write as part of a larger operation, which fails as a whole with it.
-#[expect(dead_code, reason = "followers' effects are made of it")]
 pub(crate) trait Effect: Send {
     /// Names the records to load.
     fn want(&self, shelves: &mut Shelves);
