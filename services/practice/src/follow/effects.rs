@@ -90,6 +90,7 @@ impl Effects {
                 hops: event.hops,
                 rules,
             }),
+            firing: None,
         };
         Ok(RecordEffects {
             call,

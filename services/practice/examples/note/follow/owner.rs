@@ -135,5 +135,7 @@ pub(super) async fn restored(store: &Store, scratch: &Scratch) -> Store {
         .await
         .unwrap();
     database.close().await.unwrap();
-    crate::open_by(scratch.database(), mainstay_chassis::Clock::wall()).await.unwrap()
+    crate::open_by(scratch.database(), mainstay_chassis::Clock::wall())
+        .await
+        .unwrap()
 }

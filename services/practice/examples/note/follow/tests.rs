@@ -51,7 +51,9 @@ impl Bench {
         let scratches = vec![Scratch::new().await, Scratch::new().await];
         let drain = CancellationToken::new();
         Self {
-            theirs: super::super::open_by(scratches[0].database(), mainstay_chassis::Clock::wall()).await.unwrap(),
+            theirs: super::super::open_by(scratches[0].database(), mainstay_chassis::Clock::wall())
+                .await
+                .unwrap(),
             ours: open(&scratches[1], &drain).await,
             scratches,
             drain,
@@ -599,9 +601,12 @@ async fn a_replaced_log_is_followed_on_where_it_is_the_same_and_else_anew() {
     bench.restart().await;
     // Another log altogether.
     bench.scratches.push(Scratch::new().await);
-    bench.theirs = super::super::open_by(bench.scratches[2].database(), mainstay_chassis::Clock::wall())
-        .await
-        .unwrap();
+    bench.theirs = super::super::open_by(
+        bench.scratches[2].database(),
+        mainstay_chassis::Clock::wall(),
+    )
+    .await
+    .unwrap();
     write(&bench.theirs, everything(), "elsewhere")
         .await
         .unwrap();
