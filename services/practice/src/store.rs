@@ -12,6 +12,7 @@ mod database;
 mod engine;
 mod op;
 mod open;
+mod plain;
 mod point;
 mod postgres;
 mod replay;

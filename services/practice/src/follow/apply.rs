@@ -101,7 +101,7 @@ impl Apply {
             batch.puts.push(rows_of(&wanted.parks));
         }
         match is_first {
-            true => batch.places.push(wanted.to.clone()),
+            true => batch.inserts.push(place_row(&wanted.to)),
             false => batch.puts.push(place_row(&wanted.to)),
         }
         let consumer = wanted.to.consumer.clone();

@@ -85,12 +85,12 @@ impl Effects {
             correlation_id: event.correlation_id.clone(),
             traceparent: event.traceparent.clone(),
             imported: event.imported,
+            firing: None,
             cause: Some(Cause {
                 event_id: event.id.clone(),
                 hops: event.hops,
                 rules,
             }),
-            firing: None,
         };
         Ok(RecordEffects {
             call,

@@ -92,8 +92,8 @@ pub(crate) struct Made {
     pub deletes: Vec<(Arc<Shape>, Vec<Row>)>,
     /// Plain tables that it empties first.
     pub clears: Vec<Arc<Shape>>,
-    /// Places of consumers that have had none.
-    pub places: Vec<consumer_cursor::Model>,
+    /// Rows of plain tables that must not be there yet.
+    pub inserts: Vec<(Arc<Shape>, Vec<Row>)>,
     /// The organizations whose heads somebody asks for.
     pub organizations: BTreeSet<String>,
     /// The numbers left of those that it handed out.
@@ -116,8 +116,8 @@ pub(crate) struct Batch<'a> {
     pub deletes: Vec<(Arc<Shape>, Vec<Row>)>,
     /// Plain tables that it empties first.
     pub clears: Vec<Arc<Shape>>,
-    /// Places of consumers that have had none: of two that begin one fails.
-    pub places: Vec<consumer_cursor::Model>,
+    /// Rows of plain tables that must not be there yet.
+    pub inserts: Vec<(Arc<Shape>, Vec<Row>)>,
     /// Where the batch has moved consumers to.
     pub cursors: HashMap<String, consumer_cursor::Model>,
     /// The service whose log it is.
@@ -143,7 +143,7 @@ impl<'a> Batch<'a> {
             puts: Vec::new(),
             deletes: Vec::new(),
             clears: Vec::new(),
-            places: Vec::new(),
+            inserts: Vec::new(),
             cursors: HashMap::new(),
             service,
             heads,
@@ -162,7 +162,7 @@ impl<'a> Batch<'a> {
             puts: self.puts,
             deletes: self.deletes,
             clears: self.clears,
-            places: self.places,
+            inserts: self.inserts,
             organizations: self.organizations,
             numbers: self.numbers,
             now_us: self.now_us,

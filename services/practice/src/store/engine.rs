@@ -15,9 +15,7 @@ use super::batch::{Batch, Ends, Heads, Made, Sealed, seal};
 use super::op::Op;
 use super::shelf::{Shelves, label_shape};
 use crate::log::{Entry, Log};
-use crate::tables::{
-    consumer_cursor, event_log, idempotency, log_head, number_head, organization_head, timer,
-};
+use crate::tables::{event_log, idempotency, log_head, number_head, organization_head, timer};
 use crate::timer::Alarm;
 
 /// At most so many operations in one transaction.
@@ -38,7 +36,6 @@ pub(super) struct Shapes {
     organization: Shape,
     number: Shape,
     pub(super) key: Shape,
-    consumer: Shape,
     label: Shape,
     timer: Shape,
     /// Places of two columns of the events.
@@ -79,7 +76,6 @@ impl<B: Backend> Engine<B> {
             organization: Shape::of::<organization_head::Entity>(),
             number: Shape::of::<number_head::Entity>(),
             key: Shape::of::<idempotency::Entity>(),
-            consumer: Shape::of::<consumer_cursor::Entity>(),
             label: label_shape(),
             timer: Shape::of::<timer::Entity>(),
         };
@@ -289,21 +285,7 @@ impl<B: Backend> Engine<B> {
         let keys = std::mem::take(&mut made.keys).into_iter();
         let keys = keys.map(|key| row_of(key.into_active_model())).collect();
         self.backend.insert(&self.shapes.key, keys).await?;
-        let places = std::mem::take(&mut made.places).into_iter();
-        let places = places.map(|place| row_of(place.into_active_model()));
-        self.backend
-            .insert(&self.shapes.consumer, places.collect())
-            .await?;
-        for shape in std::mem::take(&mut made.clears) {
-            self.backend.clear(&shape).await?;
-        }
-        for (shape, rows) in std::mem::take(&mut made.puts) {
-            self.backend.put(&shape, rows).await?;
-        }
-        for (shape, rows) in std::mem::take(&mut made.deletes) {
-            self.backend.delete(&shape, rows).await?;
-        }
-        Ok(())
+        self.save_plain(made).await
     }
 
     /// Appends the events to the log, and moves its heads behind them.
