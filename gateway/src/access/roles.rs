@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mainstay_chassis::Methods;
+use mainstay_chassis::{Methods, role};
 use mainstay_proto::mainstay::access::v1 as pb;
 use sea_orm::entity::prelude::*;
 
@@ -56,15 +56,6 @@ impl Role {
 /// the caller sees.
 const BEYOND_METHODS: [&str; 1] = ["incident.read_internal"];
 
-/// The packages of the suite itself; every other first word of a permission
-/// is a practice.
-const SHARED: [&str; 8] = [
-    "access", "clock", "event", "follower", "metric", "policy", "practice", "timer",
-];
-
-/// The packages that are for those who run the suite.
-const OPERATORS: [&str; 2] = ["access", "follower"];
-
 /// Which role holds which permissions.
 #[derive(Clone, Debug)]
 pub struct Roles(Arc<BTreeMap<Role, Arc<BTreeSet<String>>>>);
@@ -74,9 +65,9 @@ impl Roles {
     pub fn over(methods: &Methods) -> Self {
         let asked = methods.iter().map(|method| method.permission.clone());
         let all: BTreeSet<_> = asked.chain(BEYOND_METHODS.map(str::to_owned)).collect();
-        let held = |role| {
+        let held = |role: Role| {
             all.iter()
-                .filter(|permission| holds(role, permission))
+                .filter(|permission| role::holds(role.word(), permission))
                 .cloned()
                 .collect()
         };
@@ -100,19 +91,6 @@ impl Roles {
     /// The permissions of a role.
     pub fn permissions(&self, role: Role) -> Arc<BTreeSet<String>> {
         self.0.get(&role).cloned().unwrap_or_default()
-    }
-}
-
-/// Whether a role holds a permission.
-fn holds(role: Role, permission: &str) -> bool {
-    let (subject, verb) = permission.split_once('.').unwrap_or((permission, ""));
-    let of_practice = !SHARED.contains(&subject);
-    let everyones = verb == "read" && !OPERATORS.contains(&subject);
-    match role {
-        Role::Viewer => everyones,
-        Role::Agent => everyones || (of_practice && verb != "import"),
-        Role::Importer => everyones || (of_practice && verb == "import"),
-        Role::Administrator => true,
     }
 }
 

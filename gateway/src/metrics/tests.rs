@@ -72,6 +72,7 @@ impl Log {
             };
             let payload = incident::IncidentCreated {
                 incident: Some(after),
+                decision: None,
             };
             events.push(event::Event {
                 source: "incident".to_owned(),

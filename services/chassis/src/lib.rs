@@ -14,6 +14,7 @@ pub mod principal;
 pub mod process;
 pub mod reflection;
 pub mod refusal;
+pub mod role;
 pub mod serve;
 pub mod settings;
 pub mod shutdown;

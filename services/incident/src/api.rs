@@ -49,10 +49,10 @@ impl IncidentApi {
         let call = Call::of(request, said.etag(), said.request_id())?;
         let scope = self.store.scope(&call.permit);
         let id = scope.id_of::<Incident>(M::FIELD, said.name()).await?;
-        let policies = self.policies.clone();
+        let (policies, status) = (self.policies.clone(), said.status().to_owned());
         let decide = move |incident: &mut Incident, at: &Moment| {
             let in_force = policies.at(incident.organization(), at.now_us);
-            decide(incident, &mut Terms::new(&in_force, at))
+            decide(incident, &mut Terms::new(&in_force, at).wishing(&status))
         };
         let written = self.store.act(call.clone(), id, decide).await?;
         Ok(self.reply(&call, &written, M::reply))

@@ -2,8 +2,8 @@
 //!
 //! Invariants: a hold is there exactly while the state is on hold; a
 //! resolution exactly while it is resolved or closed; a time to close by itself
-//! only while it is resolved, and by a verb; the priority always
-//! follows from impact and urgency; no milestone is earlier than the start of
+//! only while it is resolved, and by a verb; the priority followed from impact
+//! and urgency when one of them was last said; no milestone is earlier than the start of
 //! the impact; a parent has no parent of its own; a major incident has no parent. Only the rules under
 //! `incident/` assign a field, and none of them reads a clock.
 
@@ -11,6 +11,7 @@ pub mod candidate;
 pub mod change;
 pub mod draft;
 pub mod event;
+mod guard;
 pub mod history;
 pub mod hold;
 pub mod lifecycle;
@@ -32,7 +33,6 @@ use sea_orm::FromJsonQueryResult;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use candidate::CandidateRule;
 pub use change::Change;
 pub use draft::{Draft, Origin, Standing};
 pub use event::Event;
@@ -62,6 +62,7 @@ pub struct Model {
     create_us: i64,
     occur_us: i64,
     state: State,
+    status: String,
     title: String,
     description: String,
     impact: Impact,
@@ -95,12 +96,12 @@ pub struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     milestones: Milestones,
     reopen_count: i32,
+    auto_close_us: Option<i64>,
     major_state: Option<MajorState>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     major: Option<Major>,
     due_us: Option<i64>,
     merged_into: Option<Uuid>,
-    auto_close_us: Option<i64>,
 }
 
 /// No relations: other records are known by id.
@@ -141,6 +142,8 @@ getters! {
     create_us: i64 = |this| this.create_us;
     "Where it stands."
     state: State = |this| this.state;
+    "The team's own word for where it stands."
+    status: &str = |this| &this.status;
     "What is wrong, in a line."
     title: &str = |this| &this.title;
     "What is wrong, at length."

@@ -14,12 +14,13 @@ mod wire;
 use mainstay_chassis::limited;
 use mainstay_practice::follow::FollowerApi;
 use mainstay_practice::{
-    EventApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings, TimerApi,
-    TimerRules, Timers,
+    EventApi, PolicyApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings,
+    TimerApi, TimerRules, Timers,
 };
 use mainstay_proto::mainstay::event::v1::event_service_server::EventServiceServer;
 use mainstay_proto::mainstay::incident::v1::incident_comment_service_server::IncidentCommentServiceServer;
 use mainstay_proto::mainstay::incident::v1::incident_service_server::IncidentServiceServer;
+use mainstay_proto::mainstay::policy::v1::policy_service_server::PolicyServiceServer;
 use mainstay_proto::mainstay::practice::v1::PracticeTimer;
 use mainstay_proto::mainstay::practice::v1::follower_service_server::FollowerServiceServer;
 use mainstay_proto::mainstay::practice::v1::practice_service_server::PracticeServiceServer;
@@ -39,14 +40,14 @@ pub const PACKAGE: &str = "mainstay.incident.v1";
 /// Opens the practice on its store.
 pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
     let store = Store::open::<migrations::Migrator>(NAME, settings).await?;
-    let policies = Policies::default();
-    let incidents =
-        IncidentServiceServer::new(api::IncidentApi::new(store.clone(), policies.clone()));
+    let book = Policies::open(&store).await?;
+    let incidents = IncidentServiceServer::new(api::IncidentApi::new(store.clone(), book.clone()));
     let comments = IncidentCommentServiceServer::new(api::comment::CommentApi::new(store.clone()));
     let events = EventServiceServer::new(EventApi::new(store.clone()));
+    let policies = PolicyServiceServer::new(PolicyApi::new(store.clone(), book.clone()));
     let rules = TimerRules::default().on::<Incident>(move |incident, due, at| {
-        let in_force = policies.at(incident.organization(), at.now_us);
-        incident.fire(due, &mut Terms::new(&in_force, at))
+        let in_force = book.at(incident.organization(), at.now_us);
+        incident.fire(due, &mut Terms::new(&in_force, at).automatic())
     });
     let timers = TimerApi::new(Timers::start(store.clone(), rules));
     let practice = PracticeServiceServer::new(PracticeApi::new(portrait()));
@@ -55,6 +56,7 @@ pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
         .add_service(limited!(comments))
         .add_service(limited!(events))
         .add_service(limited!(followers))
+        .add_service(limited!(policies))
         .add_service(limited!(practice))
         .add_service(limited!(TimerServiceServer::new(timers)));
     Ok(Service {

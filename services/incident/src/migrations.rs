@@ -9,6 +9,7 @@ mod m0004_incident_due;
 mod m0005_incident_merged;
 mod m0006_incident_text;
 mod m0007_incident_auto_close;
+mod m0008_incident_status;
 
 /// Brings the practice's tables up to date.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_incident_merged::Migration),
             Box::new(m0006_incident_text::Migration),
             Box::new(m0007_incident_auto_close::Migration),
+            Box::new(m0008_incident_status::Migration),
         ]
     }
 

@@ -3,6 +3,7 @@
 
 mod collection;
 mod comment;
+mod decided;
 mod event;
 mod import;
 mod major;
@@ -27,7 +28,7 @@ use uuid::Uuid;
 
 use crate::incident::{
     ActiveModel, Column, Draft, Entity, Event, Incident, Links, Milestones, NUMBER_PREFIX, Origin,
-    Standing, Terms, Verb,
+    Standing, State, Terms, Verb,
 };
 use crate::policy::InForce;
 use major::{major_in, major_out};
@@ -35,10 +36,11 @@ use values::{
     hold_in, hold_out, link_in, link_out, milestones_in, milestones_out, origin_in, other_in,
     resolution_in, resolution_out,
 };
-use words::{OnWire, number};
+use words::number;
 
 pub(crate) use collection::{COMMENTS, incidents};
 pub(crate) use comment::{comment, commented, said};
+pub(crate) use decided::{Decided, decided};
 pub(crate) use import::{Imported, histories, imported};
 pub(crate) use major::{declaration, role};
 pub(crate) use request::{
@@ -46,6 +48,7 @@ pub(crate) use request::{
 };
 pub(crate) use search::Search;
 pub(crate) use verbs::{Addressed, answer, reply};
+pub(crate) use words::OnWire;
 pub(crate) use work::{WORK, item};
 
 impl Record for Incident {
@@ -207,6 +210,7 @@ pub(crate) fn snapshot(incident: &Incident) -> pb::Incident {
         title: incident.title().to_owned(),
         description: incident.description().to_owned(),
         state: incident.state().number(),
+        status: incident.status().to_owned(),
         impact: incident.impact().number(),
         urgency: incident.urgency().number(),
         priority: incident.priority().number(),
@@ -229,6 +233,7 @@ pub(crate) fn snapshot(incident: &Incident) -> pb::Incident {
         labels: incident.label_map().clone(),
         milestones: Some(milestones_out(incident.milestones())),
         reopen_count: incident.reopen_count(),
+        auto_close_time: incident.auto_close_us().map(timestamp),
         available_verbs: Vec::new(),
         create_time: Some(timestamp(incident.create_us())),
         update_time: Some(timestamp(incident.occur_us())),
@@ -238,7 +243,6 @@ pub(crate) fn snapshot(incident: &Incident) -> pb::Incident {
         major: incident
             .major()
             .map(|major| major_out(major, incident.organization())),
-        auto_close_time: incident.auto_close_us().map(timestamp),
     }
 }
 
@@ -253,13 +257,19 @@ fn restored(told: pb::Incident) -> Result<Incident, Refusal> {
         .rsplit('-')
         .next()
         .and_then(|digits| digits.parse().ok());
+    let state: State = OnWire::of(told.state).ok_or_else(defect)?;
     let standing = Standing {
         id: Uuid::parse_str(&told.uid).map_err(|_| defect())?,
         number: digits.ok_or_else(defect)?,
         revision: told.revision,
         create_us: time(&told.create_time)?,
         occur_us: time(&told.update_time)?,
-        state: OnWire::of(told.state).ok_or_else(defect)?,
+        state,
+        status: match told.status.as_str() {
+            // Told before there were statuses.
+            "" => state.own_word(),
+            status => status.to_owned(),
+        },
         priority: OnWire::of(told.priority).ok_or_else(defect)?,
         creator: told.creator.clone().unwrap_or_default().name,
         hold: told
@@ -274,12 +284,12 @@ fn restored(told: pb::Incident) -> Result<Incident, Refusal> {
             .transpose()?,
         reopen_count: told.reopen_count,
         merged_into: other_in(&told.merged_into).map_err(|()| defect())?,
+        auto_close_us: told.auto_close_time.as_ref().and_then(micros),
         major: told
             .major
             .clone()
             .map(|one| major_in(one).ok_or_else(defect))
             .transpose()?,
-        auto_close_us: told.auto_close_time.as_ref().and_then(micros),
         organization,
     };
     let milestones = milestones_in(told.milestones.unwrap_or_default());
@@ -313,6 +323,7 @@ fn draft_of(said: pb::Incident, organization: &str) -> Result<Draft, Refusal> {
         links.add(link_in(link))?;
     }
     Ok(Draft {
+        status: Some(said.status).filter(|status| !status.is_empty()),
         impact: OnWire::of(said.impact).unwrap_or_default(),
         urgency: OnWire::of(said.urgency).unwrap_or_default(),
         severity: OnWire::of(said.severity),

@@ -20,12 +20,18 @@ mod major;
 mod merge;
 #[path = "api/milestones.rs"]
 mod milestones;
+#[path = "api/policy.rs"]
+mod policy;
 #[path = "api/reading.rs"]
 mod reading;
 #[path = "api/records.rs"]
 mod records;
+#[path = "api/replay.rs"]
+mod replay;
 #[path = "api/search.rs"]
 mod search;
+#[path = "api/statuses.rs"]
+mod statuses;
 #[path = "api/updates.rs"]
 mod updates;
 #[path = "api/verbs.rs"]

@@ -13,7 +13,7 @@ use mainstay_incident::incident::{
     Change, Declaration, Draft, Event, HoldReason, Impact, Incident, LIFECYCLE, Link, MajorState,
     Milestone, Priority, Resolution, ResolutionCode, ResponseRole, State, Terms, Verb,
 };
-use mainstay_incident::policy::InForce;
+use mainstay_incident::policy::{InForce, built_in};
 use mainstay_practice::{Decision, Moment, Record, Stamp, Word};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -32,7 +32,7 @@ fn moment(now_us: i64) -> Moment {
 
 /// The terms of the built-in policy.
 fn by(at: &Moment) -> Terms<'_> {
-    static BUILT_IN: LazyLock<InForce> = LazyLock::new(InForce::default);
+    static BUILT_IN: LazyLock<InForce> = LazyLock::new(built_in);
     Terms::new(&BUILT_IN, at)
 }
 
@@ -42,7 +42,7 @@ fn raised(at: &Moment) -> Incident {
         ..Draft::default()
     };
     let (mut incident, event) = Incident::raise(draft, "default", &mut by(at)).unwrap();
-    assert_eq!(event, Event::Created);
+    assert_eq!(event.parts().0, &Event::Created);
     incident.stamp(Stamp {
         revision: 1,
         update_us: at.now_us,

@@ -9,14 +9,14 @@ use mainstay_incident::incident::{
     Declaration, Draft, Event, HoldReason, Impact, Incident, Link, Links, Milestones, Origin,
     Resolution, ResolutionCode, ResponseRole, Severity, State, Terms, Urgency, Verb,
 };
-use mainstay_incident::policy::InForce;
+use mainstay_incident::policy::{InForce, built_in};
 use mainstay_practice::{Moment, Record, Stamp};
 use mainstay_proto::mainstay::incident::v1 as pb;
 use proptest::prelude::*;
 use prost::Message;
 use uuid::Uuid;
 
-static BUILT_IN: LazyLock<InForce> = LazyLock::new(InForce::default);
+static BUILT_IN: LazyLock<InForce> = LazyLock::new(built_in);
 
 fn moment(now_us: i64) -> Moment {
     let actor = "organizations/default/users/ada".to_owned();
@@ -178,6 +178,7 @@ fn events() -> Vec<Event> {
             changed: changed.clone(),
         },
         Event::StateChanged {
+            previous_word: "new".to_owned(),
             verb: Some(Verb::Start),
             previous: State::New,
             reason: "r".to_owned(),

@@ -26,6 +26,11 @@ pub(crate) async fn all(world: &World) -> Result<Vec<Met>> {
         (merged_into_itself(world).await?, &["resource", "into"]),
         (nowhere(world).await?, &["resource"]),
         (there_already(world).await?, &["resource"]),
+        (policy_makes_no_sense(world).await?, &["resource"]),
+        (
+            policy_refuses(world).await?,
+            &["resource", "verb", "rule", "policyVersion"],
+        ),
         (import(world, "touched", touch).await?, &[]),
         (import(world, "conflict", leave).await?, &[]),
     ])
@@ -116,6 +121,39 @@ async fn merged_into_itself(world: &World) -> Result<Told> {
         ..Default::default()
     };
     refused(world.incidents().merge_incident(merge).await)
+}
+
+async fn policy_makes_no_sense(world: &World) -> Result<Told> {
+    let policy = pb::IncidentPolicy {
+        verbs: vec![pb::VerbRule {
+            verb: "dance".to_owned(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    refused(world.apply(&policy).await)
+}
+
+/// Under a policy by which the work waits for nothing but vendors; afterwards
+/// the built-in one is in force again.
+async fn policy_refuses(world: &World) -> Result<Told> {
+    let vendors = pb::HoldReasonRule {
+        reason: pb::HoldReason::Vendor.into(),
+        ..Default::default()
+    };
+    let policy = pb::IncidentPolicy {
+        hold_reasons: vec![vendors],
+        ..Default::default()
+    };
+    world.apply(&policy).await?;
+    let hold = pb::HoldIncidentRequest {
+        name: world.incident().await?.name,
+        reason: pb::HoldReason::Parts.into(),
+        ..Default::default()
+    };
+    let told = refused(world.incidents().hold_incident(hold).await)?;
+    world.apply(&pb::IncidentPolicy::default()).await?;
+    Ok(told)
 }
 
 async fn nowhere(world: &World) -> Result<Told> {

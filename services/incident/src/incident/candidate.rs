@@ -2,49 +2,11 @@
 //! what they look at may have changed. Each incident is proposed at most once:
 //! what somebody has dismissed or declared is decided.
 
-use std::collections::BTreeSet;
-
 use mainstay_practice::{Decision, Step};
 
 use super::major::{Major, MajorState};
-use super::{Event, Incident, Priority, Terms};
-
-/// A rule by which incidents are proposed. All that it asks for must be true.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CandidateRule {
-    /// Its name.
-    pub name: String,
-    /// The least priority.
-    pub priority: Priority,
-    /// So many services are hurt at least.
-    pub services: usize,
-}
-
-impl CandidateRule {
-    /// The rules that are built in: what comes first and hurts widely.
-    pub fn built_in() -> Vec<Self> {
-        vec![Self {
-            name: "wide".to_owned(),
-            priority: Priority::P1,
-            services: 3,
-        }]
-    }
-
-    /// Why the rule proposes the incident, if it does.
-    fn proposes(&self, incident: &Incident) -> Option<String> {
-        let services: BTreeSet<&str> = incident
-            .affected_services()
-            .iter()
-            .map(String::as_str)
-            .chain(incident.service())
-            .collect();
-        let hit = incident.priority <= self.priority && services.len() >= self.services;
-        hit.then(|| {
-            let count = services.len();
-            format!("{:?} with {count} services hurt", incident.priority)
-        })
-    }
-}
+use super::{Event, Incident, Terms};
+use crate::policy::Case;
 
 impl Incident {
     /// Marks it as a candidate when a rule proposes it; tells what happened.
@@ -53,18 +15,21 @@ impl Incident {
         if decided || !self.state.is_open() {
             return None;
         }
-        let (rule, reason) = by
-            .policy()
-            .candidates
-            .iter()
-            .find_map(|rule| Some((rule, rule.proposes(self)?)))?;
+        let case = Case {
+            verb: "",
+            previous: None,
+            incident: self,
+            reason: "",
+            at: by.at(),
+        };
+        let rule = by.policy().proposes(&case)?;
         let major = Major {
             propose_us: Some(self.now(by)),
-            ..Major::standing(MajorState::Proposed, &reason)
+            ..Major::standing(MajorState::Proposed, &rule.reason)
         };
         self.put_major(major);
         Some(Event::MajorProposed {
-            rule: rule.name.clone(),
+            rule: rule.id.clone(),
         })
     }
 

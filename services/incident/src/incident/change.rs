@@ -29,6 +29,8 @@ pub enum Change {
     AffectedServices(Vec<String>),
     /// Who asked for help.
     Requester(Option<String>),
+    /// The team's own word for where it stands.
+    Word(String),
     /// Labels.
     Labels(BTreeMap<String, String>),
 }
@@ -36,18 +38,29 @@ pub enum Change {
 impl Incident {
     /// Changes fields; the priority follows impact and urgency.
     pub fn update(&mut self, changes: Vec<Change>, by: &mut Terms<'_>) -> Verdict {
-        self.open_to(Verb::Update)?;
-        let mut changed: Vec<_> = changes
-            .into_iter()
-            .filter_map(|change| self.put(change))
-            .collect();
-        changed.extend(self.prioritise(by.policy()));
-        changed.sort_unstable();
-        changed.dedup();
-        match changed.is_empty() {
-            true => Ok(Decision::Unchanged),
-            false => Ok(Decision::Changed(Event::Updated { changed })),
-        }
+        self.take(Verb::Update, by, |it, by| {
+            let mut changed = Vec::new();
+            for change in changes {
+                if let Change::Word(word) = &change {
+                    by.wish(Some(word));
+                    by.word(&it.status, it.state, it.state, it)?;
+                }
+                changed.extend(it.put(change));
+            }
+            if changed
+                .iter()
+                .any(|field| ["impact", "urgency"].contains(field))
+            {
+                let priority = by.priority(it.impact, it.urgency);
+                changed.extend(put("priority", &mut it.priority, priority));
+            }
+            changed.sort_unstable();
+            changed.dedup();
+            match changed.is_empty() {
+                true => Ok(Decision::Unchanged),
+                false => Ok(Decision::Changed(Event::Updated { changed })),
+            }
+        })
     }
 
     /// Computes the priority anew; names the field when it has changed.
@@ -72,6 +85,7 @@ impl Incident {
                 Slugs(services),
             ),
             Change::Requester(requester) => put("requester", &mut self.requester, requester),
+            Change::Word(word) => put("status", &mut self.status, word),
             Change::Labels(labels) => put("labels", &mut self.labels, Labels(labels)),
         }
     }

@@ -9,10 +9,13 @@ use super::{
     Event, Hold, Impact, Incident, Labels, Links, Major, Milestones, Priority, Resolution,
     Severity, Slugs, State, Terms, Urgency,
 };
+use crate::policy::CREATE;
 
 /// What is said of an incident when it is raised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
+    /// The team's own word for where it stands; none means the first.
+    pub status: Option<String>,
     /// What is wrong, in a line.
     pub title: String,
     /// What is wrong, at length.
@@ -79,6 +82,8 @@ pub struct Standing {
     pub occur_us: i64,
     /// Where it stands.
     pub state: State,
+    /// The team's own word for that.
+    pub status: String,
     /// What comes first.
     pub priority: Priority,
     /// Full name of who raised it here.
@@ -89,12 +94,12 @@ pub struct Standing {
     pub resolution: Option<Resolution>,
     /// How often it was reopened.
     pub reopen_count: i32,
+    /// When it is closed by itself.
+    pub auto_close_us: Option<i64>,
     /// How it stands as a major incident.
     pub major: Option<Major>,
     /// The incident that it was merged into.
     pub merged_into: Option<Uuid>,
-    /// When it closes by itself.
-    pub auto_close_us: Option<i64>,
 }
 
 impl Standing {
@@ -109,14 +114,15 @@ impl Standing {
             create_us: at.now_us,
             occur_us: at.now_us,
             state: State::New,
+            status: by.policy().statuses.first(State::New),
             priority: by.policy().matrix.priority(draft.impact, draft.urgency),
             creator: at.actor.clone(),
             hold: None,
             resolution: None,
             reopen_count: 0,
+            auto_close_us: None,
             major: None,
             merged_into: None,
-            auto_close_us: None,
         }
     }
 }
@@ -130,9 +136,13 @@ impl Incident {
     ) -> Result<(Self, Event), Refusal> {
         let now_us = by.at().now_us;
         draft.milestones.check(now_us, "incident.milestones.")?;
-        let standing = Standing::new(&draft, organization, by);
-        let incident = Self::standing(draft, standing);
-        Ok((incident, Event::Created))
+        by.wish(draft.status.as_deref());
+        let mut incident = Self::standing(draft.clone(), Standing::new(&draft, organization, by));
+        by.admit(CREATE, &incident)?;
+        incident.status = by.word("", State::New, State::New, &incident)?;
+        incident.priority = by.priority(incident.impact, incident.urgency);
+        by.pass(CREATE, None, &incident, "")?;
+        Ok((incident, by.decided(Event::Created)))
     }
 
     /// The incident of which this is said, and which stands so.
@@ -154,6 +164,7 @@ impl Incident {
             create_us: standing.create_us,
             occur_us: standing.occur_us,
             state: standing.state,
+            status: standing.status,
             title: draft.title,
             description: draft.description,
             impact: draft.impact,
@@ -180,11 +191,11 @@ impl Incident {
             labels: Labels(draft.labels),
             milestones: draft.milestones,
             reopen_count: standing.reopen_count,
+            auto_close_us: standing.auto_close_us,
             major_state: standing.major.as_ref().map(|major| major.state),
             major: standing.major,
             due_us: None,
             merged_into: standing.merged_into,
-            auto_close_us: standing.auto_close_us,
         };
         incident.set_due();
         incident

@@ -3,6 +3,7 @@
 use sea_orm::prelude::Uuid;
 
 use super::{Milestones, ResponseRole, State, Verb};
+use crate::policy::Explanation;
 
 /// What happened. The incident after it is told with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Event {
         verb: Option<Verb>,
         /// The state before.
         previous: State,
+        /// The status before.
+        previous_word: String,
         /// What the caller gave as reason or note.
         reason: String,
         /// Fields that changed with it, by a fact of history.
@@ -78,4 +81,42 @@ pub enum Event {
         /// Who had it before.
         previous_assignee: Option<String>,
     },
+    /// One of the others, decided under a policy.
+    Decided {
+        /// What happened.
+        event: Box<Self>,
+        /// Why the policy let it.
+        why: Explanation,
+    },
+}
+
+impl Event {
+    /// What happened, and why a policy let it.
+    pub fn parts(&self) -> (&Self, Option<&Explanation>) {
+        match self {
+            Self::Decided { event, why } => (event, Some(why)),
+            Self::Created
+            | Self::Updated { .. }
+            | Self::StateChanged { .. }
+            | Self::Assigned { .. }
+            | Self::Acknowledged
+            | Self::MilestonesChanged { .. }
+            | Self::Linked { .. }
+            | Self::MajorProposed { .. }
+            | Self::MajorDismissed
+            | Self::MajorDeclared
+            | Self::MajorStoodDown
+            | Self::RoleAssigned { .. }
+            | Self::MergedInto { .. }
+            | Self::Absorbed { .. } => (self, None),
+        }
+    }
+
+    /// What the caller gave as reason or note.
+    pub fn reason(&self) -> &str {
+        if let Self::StateChanged { reason, .. } = self.parts().0 {
+            return reason;
+        }
+        ""
+    }
 }

@@ -21,6 +21,30 @@ pub enum HoldReason {
     Other,
 }
 
+impl HoldReason {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Requester,
+        Self::Vendor,
+        Self::Change,
+        Self::Problem,
+        Self::Parts,
+        Self::Other,
+    ];
+
+    /// The word as people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Requester => "REQUESTER",
+            Self::Vendor => "VENDOR",
+            Self::Change => "CHANGE",
+            Self::Problem => "PROBLEM",
+            Self::Parts => "PARTS",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
 /// Why the work waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Hold {

@@ -129,6 +129,11 @@ impl State {
         OPEN.contains(&self)
     }
 
+    /// The word by which it is known where a team has none of its own.
+    pub fn own_word(self) -> String {
+        self.word().to_lowercase().replace('_', "-")
+    }
+
     /// Whether service is restored.
     pub fn is_resolved(self) -> bool {
         matches!(self, Resolved | Closed)

@@ -139,6 +139,10 @@ impl Incident {
     pub fn declare_major(&mut self, said: &Declaration, by: &mut Terms<'_>) -> Verdict {
         self.open_to(Verb::DeclareMajor)?;
         self.suits(Verb::DeclareMajor)?;
+        self.take(Verb::DeclareMajor, by, |it, by| it.begin_major(said, by))
+    }
+
+    fn begin_major(&mut self, said: &Declaration, by: &Terms<'_>) -> Verdict {
         let now = self.now(by);
         let state = MajorState::Declared;
         let before = self.major.clone();
@@ -167,27 +171,29 @@ impl Incident {
 
     /// Ends the response to a major incident.
     pub fn stand_down_major(&mut self, reason: String, by: &mut Terms<'_>) -> Verdict {
-        let now = self.now(by);
         let major = self.standing_for(Verb::StandDown)?;
-        let major = Major {
-            state: MajorState::StoodDown,
-            reason,
-            stand_down_us: Some(now),
-            ..major
-        };
-        self.put_major(major);
-        Ok(Decision::Changed(Event::MajorStoodDown))
+        self.take(Verb::StandDown, by, |it, by| {
+            it.put_major(Major {
+                state: MajorState::StoodDown,
+                reason,
+                stand_down_us: Some(it.now(by)),
+                ..major
+            });
+            Ok(Decision::Changed(Event::MajorStoodDown))
+        })
     }
 
     /// Says that a proposed incident is no major one.
-    pub fn dismiss_major(&mut self, reason: String, _: &mut Terms<'_>) -> Verdict {
+    pub fn dismiss_major(&mut self, reason: String, by: &mut Terms<'_>) -> Verdict {
         let major = self.standing_for(Verb::DismissMajor)?;
-        self.put_major(Major {
-            state: MajorState::Dismissed,
-            reason,
-            ..major
-        });
-        Ok(Decision::Changed(Event::MajorDismissed))
+        self.take(Verb::DismissMajor, by, |it, _| {
+            it.put_major(Major {
+                state: MajorState::Dismissed,
+                reason,
+                ..major
+            });
+            Ok(Decision::Changed(Event::MajorDismissed))
+        })
     }
 
     /// Gives a role in the response to somebody, or to nobody.
@@ -195,18 +201,20 @@ impl Incident {
         &mut self,
         role: ResponseRole,
         assignee: Option<String>,
-        _: &mut Terms<'_>,
+        by: &mut Terms<'_>,
     ) -> Verdict {
         let mut major = self.standing_for(Verb::AssignRole)?;
-        let previous_assignee = std::mem::replace(major.roles.place(role), assignee);
-        if self.major.as_ref() == Some(&major) {
-            return Ok(Decision::Unchanged);
-        }
-        self.put_major(major);
-        Ok(Decision::Changed(Event::RoleAssigned {
-            role,
-            previous_assignee,
-        }))
+        self.take(Verb::AssignRole, by, |it, _| {
+            let previous_assignee = std::mem::replace(major.roles.place(role), assignee);
+            if it.major.as_ref() == Some(&major) {
+                return Ok(Decision::Unchanged);
+            }
+            it.put_major(major);
+            Ok(Decision::Changed(Event::RoleAssigned {
+                role,
+                previous_assignee,
+            }))
+        })
     }
 
     /// Whether its standing as a major incident lets the verb pass.

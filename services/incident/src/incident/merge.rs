@@ -2,9 +2,10 @@
 //! other goes on. Comments stay where they were written.
 
 use mainstay_chassis::{Kind, Refusal};
-use mainstay_practice::{Record, Step};
+use mainstay_practice::{Decision, Record, Step};
 use mainstay_proto::mainstay::error::v1::ErrorReason;
 
+use super::verbs::Verdict;
 use super::{Event, Incident, MajorState, Resolution, ResolutionCode, Terms, Verb};
 
 impl Incident {
@@ -18,6 +19,24 @@ impl Incident {
     ) -> Result<Vec<Step<Event, Self>>, Refusal> {
         self.open_to(Verb::Merge)?;
         self.fits_into(into, has_children)?;
+        let decision = self.take(Verb::Merge, by, |it, by| it.close_into(into, by))?;
+        let Decision::Changed(merging) = decision else {
+            return Err(Refusal::internal("a merge that changes nothing"));
+        };
+        let step = |after: Self, event| Step {
+            after,
+            event,
+            occur_us: by.at().now_us,
+        };
+        let merged = self.id;
+        let into = into.clone();
+        Ok(vec![
+            step(self, merging),
+            step(into, Event::Absorbed { merged }),
+        ])
+    }
+
+    fn close_into(&mut self, into: &Self, by: &mut Terms<'_>) -> Verdict {
         let previous = self.state;
         self.step(Verb::Merge, String::new(), by)?;
         let now = self.now(by);
@@ -29,23 +48,8 @@ impl Incident {
         self.milestones.resolve_us = Some(now);
         self.milestones.close_us = Some(now);
         self.merged_into = Some(into.id);
-        let step = |after: Self, event| Step {
-            after,
-            event,
-            occur_us: by.at().now_us,
-        };
-        let merged = self.id;
-        let into = into.clone();
-        Ok(vec![
-            step(
-                self,
-                Event::MergedInto {
-                    into: into.id,
-                    previous,
-                },
-            ),
-            step(into, Event::Absorbed { merged }),
-        ])
+        let into = into.id;
+        Ok(Decision::Changed(Event::MergedInto { into, previous }))
     }
 
     fn fits_into(&self, into: &Self, has_children: bool) -> Result<(), Refusal> {

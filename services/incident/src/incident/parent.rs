@@ -17,9 +17,14 @@ impl Incident {
         &mut self,
         parent: Option<&Self>,
         has_children: bool,
-        _: &mut Terms<'_>,
+        by: &mut Terms<'_>,
     ) -> Verdict {
-        self.open_to(Verb::SetParent)?;
+        self.take(Verb::SetParent, by, |it, _| {
+            it.put_parent(parent, has_children)
+        })
+    }
+
+    fn put_parent(&mut self, parent: Option<&Self>, has_children: bool) -> Verdict {
         let id = parent.map(|parent| parent.id);
         if self.parent == id {
             return Ok(Decision::Unchanged);

@@ -23,6 +23,32 @@ pub enum ResolutionCode {
     Imported,
 }
 
+impl ResolutionCode {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Fixed,
+        Self::Workaround,
+        Self::SelfRecovered,
+        Self::NotReproducible,
+        Self::FalseAlarm,
+        Self::Duplicate,
+        Self::Imported,
+    ];
+
+    /// The word as people read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fixed => "FIXED",
+            Self::Workaround => "WORKAROUND",
+            Self::SelfRecovered => "SELF_RECOVERED",
+            Self::NotReproducible => "NOT_REPRODUCIBLE",
+            Self::FalseAlarm => "FALSE_ALARM",
+            Self::Duplicate => "DUPLICATE",
+            Self::Imported => "IMPORTED",
+        }
+    }
+}
+
 /// How an incident was resolved. Present exactly while it is resolved or closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 pub struct Resolution {

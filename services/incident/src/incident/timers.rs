@@ -29,13 +29,15 @@ impl Incident {
         match due.name {
             AUTO_CLOSE => {
                 let reason = "It stayed resolved until its auto-close time.".to_owned();
-                let decision = self.step(Verb::Close, reason, by)?;
-                self.milestones.close_us = Some(due.due_us.max(self.occur_us));
-                Ok(decision)
+                self.take(Verb::Close, by, |it, by| {
+                    let decision = it.step(Verb::Close, reason, by)?;
+                    it.milestones.close_us = Some(due.due_us.max(it.occur_us));
+                    Ok(decision)
+                })
             }
             RESUME => {
                 let reason = "The resume time of its hold has come.".to_owned();
-                self.step(Verb::Resume, reason, by)
+                self.take(Verb::Resume, by, |it, by| it.step(Verb::Resume, reason, by))
             }
             unknown => Err(Refusal::internal(format!("a timer named {unknown}"))),
         }

@@ -10,6 +10,7 @@ use super::{
     Event, Hold, HoldReason, Incident, LIFECYCLE, Link, Milestone, Milestones, Resolution, State,
     Terms, Verb,
 };
+use crate::policy::Policy;
 
 /// What came of a verb.
 pub type Verdict = Result<Decision<Event, Incident>, Refusal>;
@@ -17,7 +18,9 @@ pub type Verdict = Result<Decision<Event, Incident>, Refusal>;
 impl Incident {
     /// Begins the work.
     pub fn start(&mut self, by: &mut Terms<'_>) -> Verdict {
-        self.step(Verb::Start, String::new(), by)
+        self.take(Verb::Start, by, |it, by| {
+            it.step(Verb::Start, String::new(), by)
+        })
     }
 
     /// Puts the work on hold, or says another reason during the hold.
@@ -28,29 +31,32 @@ impl Incident {
         resume_us: Option<i64>,
         by: &mut Terms<'_>,
     ) -> Verdict {
-        self.open_to(Verb::Hold)?;
-        let now = self.now(by);
-        if resume_us.is_some_and(|resume| resume <= now) {
-            return Err(Refusal::invalid("resume_time", "must be in the future"));
-        }
-        let since_us = self.hold.as_ref().map_or(now, |hold| hold.since_us);
-        let hold = Hold {
-            reason,
-            note: note.clone(),
-            since_us,
-            resume_us,
-        };
-        if self.hold.as_ref() == Some(&hold) {
-            return Ok(Decision::Unchanged);
-        }
-        let decision = self.step(Verb::Hold, note, by)?;
-        self.hold = Some(hold);
-        Ok(decision)
+        self.take(Verb::Hold, by, |it, by| {
+            let now = it.now(by);
+            if resume_us.is_some_and(|resume| resume <= now) {
+                return Err(Refusal::invalid("resume_time", "must be in the future"));
+            }
+            let hold = Hold {
+                reason,
+                note: note.clone(),
+                since_us: it.hold.as_ref().map_or(now, |hold| hold.since_us),
+                resume_us,
+            };
+            if it.hold.as_ref() == Some(&hold) && by.leaves(&it.status) {
+                return Ok(Decision::Unchanged);
+            }
+            by.hold(reason, it)?;
+            let decision = it.step(Verb::Hold, note, by)?;
+            it.hold = Some(hold);
+            Ok(decision)
+        })
     }
 
     /// Ends the hold.
     pub fn resume(&mut self, by: &mut Terms<'_>) -> Verdict {
-        self.step(Verb::Resume, String::new(), by)
+        self.take(Verb::Resume, by, |it, by| {
+            it.step(Verb::Resume, String::new(), by)
+        })
     }
 
     /// Says that users are no longer hurt, since now or since an earlier time.
@@ -60,57 +66,66 @@ impl Incident {
         note: String,
         by: &mut Terms<'_>,
     ) -> Verdict {
-        let decision = self.step(Verb::Mitigate, note, by)?;
-        let now = self.now(by);
-        self.milestones.mitigate_us = Some(mitigate_us.unwrap_or(now));
-        self.milestones.check(now, "")?;
-        Ok(decision)
+        self.take(Verb::Mitigate, by, |it, by| {
+            let decision = it.step(Verb::Mitigate, note, by)?;
+            let now = it.now(by);
+            it.milestones.mitigate_us = Some(mitigate_us.unwrap_or(now));
+            it.milestones.check(now, "")?;
+            Ok(decision)
+        })
     }
 
     /// Says that service is restored.
     pub fn resolve(&mut self, resolution: Resolution, by: &mut Terms<'_>) -> Verdict {
-        let decision = self.step(Verb::Resolve, String::new(), by)?;
-        let now = self.now(by);
-        self.resolution = Some(resolution);
-        self.milestones.resolve_us = Some(now);
-        let window_us = by.policy().auto_close_us;
-        self.auto_close_us = window_us.map(|window_us| now.saturating_add(window_us));
-        Ok(decision)
+        self.take(Verb::Resolve, by, |it, by| {
+            let decision = it.step(Verb::Resolve, String::new(), by)?;
+            let now = it.now(by);
+            it.resolution = Some(resolution);
+            it.milestones.resolve_us = Some(now);
+            it.auto_close_us = by.auto_close(now);
+            Ok(decision)
+        })
     }
 
     /// Takes the resolution back, within the window after it.
     pub fn reopen(&mut self, reason: String, by: &mut Terms<'_>) -> Verdict {
-        self.open_to(Verb::Reopen)?;
-        let end = self.reopen_window_end(by);
-        if let Some(end) = end.filter(|end| *end < self.now(by)) {
-            return Err(self.window_passed(end));
-        }
-        let decision = self.step(Verb::Reopen, reason, by)?;
-        self.take_resolution_back();
-        self.reopen_count = self.reopen_count.saturating_add(1);
-        Ok(decision)
+        self.take(Verb::Reopen, by, |it, by| {
+            if let Some(end) = it.reopen_window_end(by.policy()) {
+                if end < it.now(by) {
+                    return Err(it.window_passed(end));
+                }
+                by.note_window(end);
+            }
+            let decision = it.step(Verb::Reopen, reason, by)?;
+            it.take_resolution_back();
+            it.reopen_count = it.reopen_count.saturating_add(1);
+            Ok(decision)
+        })
     }
 
     /// Confirms the resolution.
     pub fn close(&mut self, by: &mut Terms<'_>) -> Verdict {
-        let decision = self.step(Verb::Close, String::new(), by)?;
-        self.milestones.close_us = Some(self.now(by));
-        Ok(decision)
+        self.take(Verb::Close, by, |it, by| {
+            let decision = it.step(Verb::Close, String::new(), by)?;
+            it.milestones.close_us = Some(it.now(by));
+            Ok(decision)
+        })
     }
 
     /// Says that it was none.
     pub fn cancel(&mut self, reason: String, by: &mut Terms<'_>) -> Verdict {
-        self.step(Verb::Cancel, reason, by)
+        self.take(Verb::Cancel, by, |it, by| it.step(Verb::Cancel, reason, by))
     }
 
     /// Says that somebody has taken notice; the first time counts.
     pub fn acknowledge(&mut self, by: &mut Terms<'_>) -> Verdict {
-        self.open_to(Verb::Acknowledge)?;
-        if self.milestones.acknowledge_us.is_some() {
-            return Ok(Decision::Unchanged);
-        }
-        self.milestones.acknowledge_us = Some(self.now(by));
-        Ok(Decision::Changed(Event::Acknowledged))
+        self.take(Verb::Acknowledge, by, |it, by| {
+            if it.milestones.acknowledge_us.is_some() {
+                return Ok(Decision::Unchanged);
+            }
+            it.milestones.acknowledge_us = Some(it.now(by));
+            Ok(Decision::Changed(Event::Acknowledged))
+        })
     }
 
     /// Gives it to a team, a person, or both; what is not given stays.
@@ -118,23 +133,25 @@ impl Incident {
         &mut self,
         team: Option<String>,
         assignee: Option<String>,
-        _: &mut Terms<'_>,
+        by: &mut Terms<'_>,
     ) -> Verdict {
-        self.open_to(Verb::Assign)?;
-        let team = team.or_else(|| self.team.clone());
-        let assignee = assignee.or_else(|| self.assignee.clone());
-        Ok(self
-            .give(team, assignee)
-            .map_or(Decision::Unchanged, Decision::Changed))
+        self.take(Verb::Assign, by, |it, _| {
+            let team = team.or_else(|| it.team.clone());
+            let assignee = assignee.or_else(|| it.assignee.clone());
+            Ok(it
+                .give(team, assignee)
+                .map_or(Decision::Unchanged, Decision::Changed))
+        })
     }
 
     /// Takes it from the person who has it; the team stays.
-    pub fn unassign(&mut self, _: &mut Terms<'_>) -> Verdict {
-        self.open_to(Verb::Unassign)?;
-        let team = self.team.clone();
-        Ok(self
-            .give(team, None)
-            .map_or(Decision::Unchanged, Decision::Changed))
+    pub fn unassign(&mut self, by: &mut Terms<'_>) -> Verdict {
+        self.take(Verb::Unassign, by, |it, _| {
+            let team = it.team.clone();
+            Ok(it
+                .give(team, None)
+                .map_or(Decision::Unchanged, Decision::Changed))
+        })
     }
 
     /// Corrects milestones: each is set to its new time, or cleared.
@@ -143,51 +160,43 @@ impl Incident {
         corrections: &[(Milestone, Option<i64>)],
         by: &mut Terms<'_>,
     ) -> Verdict {
-        self.open_to(Verb::UpdateMilestones)?;
-        let previous = self.milestones.clone();
-        for (milestone, us) in corrections {
-            self.milestones.set(*milestone, *us);
-        }
-        self.milestones.check(self.now(by), "milestones.")?;
-        let changed = Milestones::changed(&previous, &self.milestones);
-        if changed.is_empty() {
-            return Ok(Decision::Unchanged);
-        }
-        Ok(Decision::Changed(Event::MilestonesChanged {
-            changed,
-            previous,
-        }))
+        self.take(Verb::UpdateMilestones, by, |it, by| {
+            let previous = it.milestones.clone();
+            for (milestone, us) in corrections {
+                it.milestones.set(*milestone, *us);
+            }
+            it.milestones.check(it.now(by), "milestones.")?;
+            let changed = Milestones::changed(&previous, &it.milestones);
+            if changed.is_empty() {
+                return Ok(Decision::Unchanged);
+            }
+            Ok(Decision::Changed(Event::MilestonesChanged {
+                changed,
+                previous,
+            }))
+        })
     }
 
     /// Adds a link, or changes the title of the one with its URI.
-    pub fn link(&mut self, link: Link, _: &mut Terms<'_>) -> Verdict {
-        self.open_to(Verb::Link)?;
-        let uri = link.uri.clone();
-        match self.links.add(link)? {
-            true => Ok(Decision::Changed(Event::Linked {
-                uri,
-                removed: false,
-            })),
-            false => Ok(Decision::Unchanged),
-        }
+    pub fn link(&mut self, link: Link, by: &mut Terms<'_>) -> Verdict {
+        self.take(Verb::Link, by, |it, _| {
+            let uri = link.uri.clone();
+            match it.links.add(link)? {
+                true => Ok(Decision::Changed(Event::Linked {
+                    uri,
+                    removed: false,
+                })),
+                false => Ok(Decision::Unchanged),
+            }
+        })
     }
 
     /// Removes the link with the URI.
-    pub fn unlink(&mut self, uri: String, _: &mut Terms<'_>) -> Verdict {
-        self.open_to(Verb::Unlink)?;
-        match self.links.remove(&uri) {
+    pub fn unlink(&mut self, uri: String, by: &mut Terms<'_>) -> Verdict {
+        self.take(Verb::Unlink, by, |it, _| match it.links.remove(&uri) {
             true => Ok(Decision::Changed(Event::Linked { uri, removed: true })),
             false => Ok(Decision::Unchanged),
-        }
-    }
-
-    /// Whether the verb is open on these terms.
-    pub fn is_open_to(&self, verb: Verb, by: &Terms<'_>) -> bool {
-        let end = || self.reopen_window_end(by);
-        let passed = || end().is_some_and(|end| end < by.at().now_us);
-        LIFECYCLE.next(self.state, verb).is_ok()
-            && self.suits_major(verb)
-            && !(verb == Verb::Reopen && passed())
+        })
     }
 
     /// Refuses the verb when the state does not allow it.
@@ -198,17 +207,21 @@ impl Incident {
     }
 
     /// Takes the step that the lifecycle says.
-    pub(super) fn step(&mut self, verb: Verb, reason: String, _: &mut Terms<'_>) -> Verdict {
+    pub(super) fn step(&mut self, verb: Verb, reason: String, by: &mut Terms<'_>) -> Verdict {
         let previous = self.state;
-        self.state = self.open_to(verb)?;
+        let state = self.open_to(verb)?;
+        let word = by.word(&self.status, previous, state, self)?;
+        let previous_word = std::mem::replace(&mut self.status, word);
+        self.state = state;
+        self.auto_close_us = None;
         if self.state != State::OnHold {
             self.hold = None;
         }
-        self.auto_close_us = None;
         let changed = Vec::new();
         Ok(Decision::Changed(Event::StateChanged {
             verb: Some(verb),
             previous,
+            previous_word,
             reason,
             changed,
         }))
@@ -240,8 +253,9 @@ impl Incident {
         by.at().now_us.max(self.occur_us)
     }
 
-    fn reopen_window_end(&self, by: &Terms<'_>) -> Option<i64> {
-        let window_us = by.policy().reopen_window_us;
+    /// Until when it may be reopened under a policy.
+    pub(crate) fn reopen_window_end(&self, policy: &Policy) -> Option<i64> {
+        let window_us = policy.reopen_window_us;
         self.milestones
             .resolve_us
             .map(|resolve| resolve.saturating_add(window_us))

@@ -61,6 +61,11 @@ pub(crate) const FIELDS: &[Field<Column>] = &[
         kind: FieldKind::Enum(MAJOR_STATES),
     },
     Field {
+        name: "status",
+        column: Column::Status,
+        kind: FieldKind::Text,
+    },
+    Field {
         name: "service",
         column: Column::Service,
         kind: FieldKind::Slug("services"),

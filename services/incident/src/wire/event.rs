@@ -2,11 +2,13 @@
 
 use mainstay_practice::{Payload, Word};
 use mainstay_proto::mainstay::incident::v1 as pb;
+use mainstay_proto::mainstay::record::v1 as record_pb;
 use prost::Message;
 
 use super::values::milestones_out;
 use super::words::OnWire;
-use crate::incident::{Event, Milestones, ResponseRole, State, Verb};
+use crate::incident::{Event, ResponseRole};
+use crate::policy::{Asked, Explanation};
 
 /// The payload that is a message of the contract: the incident after the event,
 /// and the message's other fields.
@@ -14,20 +16,66 @@ macro_rules! tell {
     ($message:ident, $incident:expr $(, $field:ident: $value:expr)*) => {
         told(
             concat!("mainstay.incident.v1.", stringify!($message)),
-            &pb::$message { incident: Some($incident), $($field: $value,)* },
+            &pb::$message {
+                incident: Some($incident.incident),
+                decision: $incident.decision,
+                $($field: $value,)*
+            },
         )
     };
 }
 
+/// What every payload tells: the incident after the event, and why the policy
+/// let it happen.
+struct Tale {
+    incident: pb::Incident,
+    decision: Option<record_pb::PolicyDecision>,
+}
+
 /// The payload of an event after which the incident is as given.
 pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
+    let (event, why) = event.parts();
+    let decision = why.map(explained);
+    let payload = undecided(Tale { incident, decision }, event);
+    let policy_version = why.map(|why| why.version.clone()).unwrap_or_default();
+    Payload {
+        policy_version,
+        ..payload
+    }
+}
+
+fn explained(why: &Explanation) -> record_pb::PolicyDecision {
+    let result = |asked: &Asked| record_pb::RuleResult {
+        place: asked.place.clone(),
+        result: asked.result.clone(),
+        inputs: asked.inputs.clone(),
+    };
+    record_pb::PolicyDecision {
+        policy_version: why.version.clone(),
+        rules: why.asked.iter().map(result).collect(),
+        actor_roles: why.roles.clone(),
+        automatic: why.automatic,
+    }
+}
+
+fn undecided(incident: Tale, event: &Event) -> Payload {
     match event {
+        // A decision holds what happened, and no other decision.
+        Event::Decided { event, .. } => undecided(incident, event),
         Event::StateChanged {
             verb,
             previous,
+            previous_word,
             reason,
             changed,
-        } => state_changed(incident, *verb, *previous, reason, changed),
+        } => tell!(
+            IncidentStateChanged, incident,
+            verb: verb.map(Word::word).unwrap_or_default().to_owned(),
+            previous_state: previous.number(),
+            previous_status: previous_word.clone(),
+            reason: reason.clone(),
+            changed_fields: owned(changed)
+        ),
         Event::Assigned {
             previous_team,
             previous_assignee,
@@ -36,9 +84,11 @@ pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
             previous_team.as_deref(),
             previous_assignee.as_deref(),
         ),
-        Event::MilestonesChanged { changed, previous } => {
-            milestones_changed(incident, changed, previous)
-        }
+        Event::MilestonesChanged { changed, previous } => tell!(
+            IncidentMilestonesChanged, incident,
+            changed_fields: owned(changed),
+            previous: Some(milestones_out(previous))
+        ),
         Event::RoleAssigned {
             role,
             previous_assignee,
@@ -52,11 +102,11 @@ pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
             tell!(IncidentLinked, incident, uri: uri.clone(), removed: *removed)
         }
         Event::MergedInto { into, previous } => {
-            let into = full(&incident, "incidents", Some(&into.to_string()));
+            let into = full(&incident.incident, "incidents", Some(&into.to_string()));
             tell!(IncidentMerged, incident, into: into, merged: String::new(), previous_state: previous.number())
         }
         Event::Absorbed { merged } => {
-            let merged = full(&incident, "incidents", Some(&merged.to_string()));
+            let merged = full(&incident.incident, "incidents", Some(&merged.to_string()));
             tell!(IncidentMerged, incident, into: String::new(), merged: merged, previous_state: 0)
         }
         Event::MajorProposed { rule } => {
@@ -68,31 +118,14 @@ pub(super) fn payload(incident: pb::Incident, event: &Event) -> Payload {
     }
 }
 
-fn state_changed(
-    incident: pb::Incident,
-    verb: Option<Verb>,
-    previous: State,
-    reason: &str,
-    changed: &[&str],
-) -> Payload {
-    let event = pb::IncidentStateChanged {
-        incident: Some(incident),
-        verb: verb.map(Word::word).unwrap_or_default().to_owned(),
-        previous_state: previous.number(),
-        reason: reason.to_owned(),
-        changed_fields: owned(changed),
-    };
-    told("mainstay.incident.v1.IncidentStateChanged", &event)
-}
-
-fn assigned(incident: pb::Incident, team: Option<&str>, assignee: Option<&str>) -> Payload {
-    let previous_team = full(&incident, "teams", team);
-    let previous_assignee = full(&incident, "users", assignee);
+fn assigned(incident: Tale, team: Option<&str>, assignee: Option<&str>) -> Payload {
+    let previous_team = full(&incident.incident, "teams", team);
+    let previous_assignee = full(&incident.incident, "users", assignee);
     tell!(IncidentAssigned, incident, previous_team: previous_team, previous_assignee: previous_assignee)
 }
 
-fn role_assigned(incident: pb::Incident, role: ResponseRole, assignee: Option<&str>) -> Payload {
-    let previous_assignee = full(&incident, "users", assignee);
+fn role_assigned(incident: Tale, role: ResponseRole, assignee: Option<&str>) -> Payload {
+    let previous_assignee = full(&incident.incident, "users", assignee);
     tell!(IncidentRoleAssigned, incident, role: role.number(), previous_assignee: previous_assignee)
 }
 
@@ -101,15 +134,6 @@ fn full(incident: &pb::Incident, collection: &str, slug: Option<&str>) -> String
     let organization = incident.name.split('/').nth(1).unwrap_or_default();
     let name = |slug| format!("organizations/{organization}/{collection}/{slug}");
     slug.map(name).unwrap_or_default()
-}
-
-fn milestones_changed(incident: pb::Incident, changed: &[&str], previous: &Milestones) -> Payload {
-    let event = pb::IncidentMilestonesChanged {
-        incident: Some(incident),
-        changed_fields: owned(changed),
-        previous: Some(milestones_out(previous)),
-    };
-    told("mainstay.incident.v1.IncidentMilestonesChanged", &event)
 }
 
 fn owned(fields: &[&str]) -> Vec<String> {

@@ -79,6 +79,7 @@ fn refuse_output_only(said: &pb::Incident) -> Result<(), Refusal> {
         ("hold", said.hold.is_some()),
         ("resolution", said.resolution.is_some()),
         ("reopen_count", said.reopen_count != 0),
+        ("auto_close_time", said.auto_close_time.is_some()),
         ("available_verbs", !said.available_verbs.is_empty()),
         ("create_time", said.create_time.is_some()),
         ("update_time", said.update_time.is_some()),
@@ -86,7 +87,6 @@ fn refuse_output_only(said: &pb::Incident) -> Result<(), Refusal> {
         ("revision", said.revision != 0),
         ("major", said.major.is_some()),
         ("merged_into", !said.merged_into.is_empty()),
-        ("auto_close_time", said.auto_close_time.is_some()),
     ];
     let told = fields.into_iter().filter(|(_, said)| *said);
     let mut violations: Vec<_> = told
@@ -166,6 +166,10 @@ fn take(path: &str, said: &pb::Incident, masked: &mut pb::Incident) -> Result<()
         "affected_services" => masked.affected_services.clone_from(&said.affected_services),
         "requester" => masked.requester.clone_from(&said.requester),
         "labels" => masked.labels.clone_from(&said.labels),
+        "status" => match said.status.is_empty() {
+            true => return Err(Refusal::invalid("incident.status", "must not be empty")),
+            false => masked.status.clone_from(&said.status),
+        },
         other => return Err(Refusal::invalid("update_mask", not_updated(other))),
     }
     Ok(())
@@ -204,6 +208,7 @@ fn change(path: &str, draft: &Draft) -> Option<Change> {
         "affected_services" => Change::AffectedServices(draft.affected_services.clone()),
         "requester" => Change::Requester(draft.requester.clone()),
         "labels" => Change::Labels(draft.labels.clone()),
+        "status" => Change::Word(draft.status.clone()?),
         _ => return None,
     })
 }

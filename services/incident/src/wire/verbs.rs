@@ -20,12 +20,16 @@ pub(crate) trait Addressed: prost::Message {
     fn etag(&self) -> &str;
     /// What makes the call safe to repeat.
     fn request_id(&self) -> &str;
+    /// The status after it; empty when the policy chooses.
+    fn status(&self) -> &str {
+        ""
+    }
     /// The reply with the incident after the call, and the log's cursor.
     fn reply(incident: pb::Incident, cursor: String) -> Self::Reply;
 }
 
 macro_rules! addressed {
-    ($($request:ident => $reply:ident),* $(,)?) => {$(
+    ($($request:ident => $reply:ident $(with $status:ident)?),* $(,)?) => {$(
         impl Addressed for pb::$request {
             type Reply = pb::$reply;
 
@@ -41,6 +45,10 @@ macro_rules! addressed {
                 &self.request_id
             }
 
+            $(fn status(&self) -> &str {
+                &self.$status
+            })?
+
             fn reply(incident: pb::Incident, cursor: String) -> Self::Reply {
                 pb::$reply { incident: Some(incident), cursor }
             }
@@ -49,14 +57,14 @@ macro_rules! addressed {
 }
 
 addressed! {
-    StartIncidentRequest => StartIncidentResponse,
-    HoldIncidentRequest => HoldIncidentResponse,
-    ResumeIncidentRequest => ResumeIncidentResponse,
-    MitigateIncidentRequest => MitigateIncidentResponse,
-    ResolveIncidentRequest => ResolveIncidentResponse,
-    ReopenIncidentRequest => ReopenIncidentResponse,
-    CloseIncidentRequest => CloseIncidentResponse,
-    CancelIncidentRequest => CancelIncidentResponse,
+    StartIncidentRequest => StartIncidentResponse with status,
+    HoldIncidentRequest => HoldIncidentResponse with status,
+    ResumeIncidentRequest => ResumeIncidentResponse with status,
+    MitigateIncidentRequest => MitigateIncidentResponse with status,
+    ResolveIncidentRequest => ResolveIncidentResponse with status,
+    ReopenIncidentRequest => ReopenIncidentResponse with status,
+    CloseIncidentRequest => CloseIncidentResponse with status,
+    CancelIncidentRequest => CancelIncidentResponse with status,
     AcknowledgeIncidentRequest => AcknowledgeIncidentResponse,
     AssignIncidentRequest => AssignIncidentResponse,
     UnassignIncidentRequest => UnassignIncidentResponse,

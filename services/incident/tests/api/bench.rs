@@ -12,9 +12,11 @@ use mainstay_practice::{Service, StoreSettings};
 use mainstay_proto::mainstay::event::v1::event_service_client::EventServiceClient;
 use mainstay_proto::mainstay::event::v1::{Event, ListEventsRequest};
 use mainstay_proto::mainstay::incident::v1 as pb;
+use mainstay_proto::mainstay::policy::v1 as policy_pb;
 use mainstay_proto::mainstay::practice::v1::practice_service_client::PracticeServiceClient;
 use pb::incident_comment_service_client::IncidentCommentServiceClient;
 use pb::incident_service_client::IncidentServiceClient;
+use policy_pb::policy_service_client::PolicyServiceClient;
 use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt;
@@ -67,6 +69,11 @@ impl Bench {
         )
     }
 
+    /// Everything, as an administrator.
+    pub(crate) fn lead(&self) -> Caller {
+        self.caller("administrator", "default", all_permissions())
+    }
+
     pub(crate) fn viewer(&self) -> Caller {
         let read = all_permissions()
             .into_iter()
@@ -101,7 +108,8 @@ impl Bench {
             organization,
             Arc::new(permissions.into_iter().collect::<BTreeSet<_>>()),
             tokio_util::sync::CancellationToken::new(),
-        );
+        )
+        .with_roles([name]);
         Caller {
             peer: self.peer.clone(),
             principal,
@@ -135,6 +143,10 @@ impl Caller {
 
     pub(crate) fn comments(&self) -> IncidentCommentServiceClient<Self> {
         IncidentCommentServiceClient::new(self.clone())
+    }
+
+    pub(crate) fn policies(&self) -> PolicyServiceClient<Self> {
+        PolicyServiceClient::new(self.clone())
     }
 
     pub(crate) fn practices(&self) -> PracticeServiceClient<Self> {

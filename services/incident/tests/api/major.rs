@@ -78,7 +78,7 @@ async fn what_comes_first_and_hurts_widely_is_proposed_when_it_is_raised() {
     let raised = agent.raise(wide()).await;
     let proposed = major(&raised);
     assert_eq!(proposed.state(), Stands::Proposed);
-    assert_eq!(proposed.reason, "P1 with 3 services hurt");
+    assert_eq!(proposed.reason, "P1, and three services or more are hurt");
     assert_eq!(proposed.propose_time, Some(timestamp(START_US)));
     assert_eq!(raised.revision, 2);
     assert_eq!(

@@ -10,12 +10,14 @@ impl Incident {
         let mut changed = self.learn_fields(fact, policy);
         let given = self.learn_assignment(fact);
         let previous = self.state;
-        let event = match (self.learn_state(fact), given, changed.is_empty()) {
+        let previous_word = self.status.clone();
+        let event = match (self.learn_state(fact, policy), given, changed.is_empty()) {
             (true, given, _) => {
                 changed.extend(self.given(given.as_ref()));
                 Event::StateChanged {
                     verb: None,
                     previous,
+                    previous_word,
                     reason: String::new(),
                     changed,
                 }
@@ -69,7 +71,7 @@ impl Incident {
     }
 
     /// Takes the state over; tells whether it, or the reason to wait, changed.
-    fn learn_state(&mut self, fact: &Fact) -> bool {
+    fn learn_state(&mut self, fact: &Fact, policy: &Policy) -> bool {
         let Some(state) = fact.state else {
             return false;
         };
@@ -87,6 +89,8 @@ impl Incident {
         };
         self.hold = fact.hold_reason.map(hold);
         if previous != state {
+            self.status = policy.statuses.first(state);
+            self.auto_close_us = None;
             self.learn_milestones(previous, fact.time_us);
         }
         previous != state || waited_for != fact.hold_reason
