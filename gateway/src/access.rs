@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mainstay_chassis::principal::ALL_ORGANIZATIONS;
 use mainstay_chassis::{Methods, Permit, Principal, Refusal};
 use mainstay_practice::page::{Page, PageRequest, Reader};
 use mainstay_practice::{Call, Store, Written};
@@ -14,6 +15,7 @@ use sea_orm::prelude::Uuid;
 use tokio_util::sync::CancellationToken;
 
 mod api;
+mod elsewhere;
 mod keyring;
 mod pages;
 mod roles;
@@ -41,12 +43,17 @@ impl Access {
     /// The access kept in a store, with all its tokens on the ring.
     pub async fn open(store: Store, methods: &Methods) -> Result<Self, Refusal> {
         let keyring = Keyring::new(Roles::over(methods), store.clock().clone());
+        // From before the tokens are read: what changes in between is heard.
+        let from = store.log().latest(ALL_ORGANIZATIONS).await?;
         store
             .each::<token::Entity>(|token| {
                 keyring.learn(&token);
                 Ok(())
             })
             .await?;
+        if store.is_shared() {
+            elsewhere::follow(store.clone(), keyring.clone(), from);
+        }
         Ok(Self { store, keyring })
     }
 

@@ -30,6 +30,8 @@ struct Inner {
 struct Keys {
     by_secret: HashMap<Digest, Key>,
     by_token: HashMap<Uuid, Digest>,
+    /// The newest revision of each token that was learnt.
+    learnt: HashMap<Uuid, i64>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,9 @@ impl Keyring {
     /// Takes in a token as it is now: one that works is added, any other goes,
     /// and what was opened with it ends. Called after the commit.
     pub(crate) fn learn(&self, token: &token::Model) {
+        if self.knows_better(token) {
+            return;
+        }
         if !token.works_at(self.0.clock.now_us()) {
             return self.forget(token.id());
         }
@@ -94,6 +99,16 @@ impl Keyring {
             drop(keys);
             self.expire(token, ended);
         }
+    }
+
+    /// Whether a newer revision of a token was learnt: what was read before a
+    /// revocation must not bring the token back.
+    fn knows_better(&self, token: &token::Model) -> bool {
+        let mut keys = self.write();
+        let learnt = keys.learnt.entry(token.id()).or_insert(0);
+        let better = *learnt > token.revision();
+        *learnt = token.revision().max(*learnt);
+        better
     }
 
     /// Whether a token of this role works now, in any organization.
@@ -166,7 +181,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use mainstay_chassis::Methods;
-    use mainstay_practice::Moment;
+    use mainstay_practice::{Moment, Stamp};
 
     use super::super::{Role, Secret};
     use super::*;
@@ -234,6 +249,27 @@ mod tests {
         token.revoke(&moment());
         ring.learn(&token);
         assert!(principal.ended().is_cancelled());
+        assert!(ring.principal(secret.reveal()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_token_read_before_its_revocation_does_not_come_back() {
+        let (Stage { ring, .. }, secret) = (stage(), Secret::generate().unwrap());
+        let mut token = token(&secret, None);
+        token.stamp(Stamp {
+            revision: 1,
+            update_us: 1_000,
+            occur_us: 1_000,
+        });
+        let before = token.clone();
+        token.revoke(&moment());
+        token.stamp(Stamp {
+            revision: 2,
+            update_us: 1_000,
+            occur_us: 1_000,
+        });
+        ring.learn(&token);
+        ring.learn(&before);
         assert!(ring.principal(secret.reveal()).is_none());
     }
 

@@ -28,6 +28,7 @@ pub struct Clock(Tells);
 
 #[derive(Clone)]
 enum Tells {
+    Machine,
     Asked(Arc<dyn Fn() -> i64 + Send + Sync>),
     Virtual(Arc<VirtualClock>),
 }
@@ -35,7 +36,7 @@ enum Tells {
 impl Clock {
     /// The machine's clock.
     pub fn wall() -> Self {
-        Self::from_fn(|| jiff::Timestamp::now().as_microsecond())
+        Self(Tells::Machine)
     }
 
     /// A clock that asks `tell`, for tests.
@@ -51,15 +52,22 @@ impl Clock {
     /// Microseconds since the epoch.
     pub fn now_us(&self) -> i64 {
         match &self.0 {
+            Tells::Machine => jiff::Timestamp::now().as_microsecond(),
             Tells::Asked(tell) => tell(),
             Tells::Virtual(clock) => clock.now_us(),
         }
     }
 
+    /// Whether it is the machine's, so that a database's clock may be asked in
+    /// its place.
+    pub fn is_wall(&self) -> bool {
+        matches!(self.0, Tells::Machine)
+    }
+
     /// The virtual clock, when it is one.
     pub fn as_virtual(&self) -> Option<&Arc<VirtualClock>> {
         match &self.0 {
-            Tells::Asked(_) => None,
+            Tells::Machine | Tells::Asked(_) => None,
             Tells::Virtual(clock) => Some(clock),
         }
     }

@@ -56,6 +56,10 @@ struct Arguments {
     /// strace; with a planted fault 500 where there is strace, else 0.
     #[arg(long)]
     slow_disk: Option<u64>,
+    /// Keep the records in a PostgreSQL server of our own, which is one of the
+    /// processes that are killed.
+    #[arg(long, conflicts_with_all = ["fsync", "slow_disk"])]
+    postgres: bool,
     /// Only watch the server's system calls: an fsync before each acknowledgement.
     #[arg(long)]
     fsync: bool,
@@ -115,6 +119,7 @@ async fn one(arguments: &Arguments, seed: u64) -> Result<usize> {
         seed,
         environment: environment(arguments),
         slow_disk: slow_disk(arguments)?,
+        postgres: arguments.postgres,
     };
     say(&format!(
         "seed {seed}: {} kills, {} clients",
@@ -166,7 +171,9 @@ fn slow_disk(arguments: &Arguments) -> Result<Option<(PathBuf, Duration)>> {
     let wish = match arguments.slow_disk {
         Some(0) => None,
         Some(wish) => Some((strace::tracer().context("a slow disk needs strace")?, wish)),
-        None if arguments.plant => strace::tracer().map(|tracer| (tracer, 500)),
+        None if arguments.plant && !arguments.postgres => {
+            strace::tracer().map(|tracer| (tracer, 500))
+        }
         None => None,
     };
     Ok(wish.map(|(tracer, delay)| (tracer, Duration::from_micros(delay))))

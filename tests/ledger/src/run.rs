@@ -39,6 +39,8 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
     /// A tracer that delays each write to the disk, and by how much.
     pub slow_disk: Option<(PathBuf, Duration)>,
+    /// Whether it keeps its records in a PostgreSQL server, which is killed, too.
+    pub postgres: bool,
 }
 
 /// What came of a run.
@@ -86,7 +88,10 @@ pub async fn run(settings: &Settings) -> Result<Run> {
     let entries = ledger::read(&path)?;
     let records = reader.records(commented(&entries)).await?;
     stage.fleet.stop().await?;
-    let kept = store::read(&data)?;
+    let kept = match stage.fleet.scratch() {
+        Some(scratch) => store::read_server(scratch).await?,
+        None => store::read(&data)?,
+    };
     let evidence = Evidence {
         entries,
         log: kept.log,
@@ -95,7 +100,8 @@ pub async fn run(settings: &Settings) -> Result<Run> {
         records,
         subscribers: seen,
     };
-    let verify = verify(&settings.binary, &data).await?;
+    let url = stage.fleet.scratch().and_then(|scratch| scratch.url());
+    let verify = verify(&settings.binary, &data, url).await?;
     Ok(Run {
         evidence,
         verify,
@@ -144,12 +150,12 @@ fn commented(entries: &[Entry]) -> Vec<String> {
 }
 
 /// Lets the product check its own log; what it complains of, if it does.
-async fn verify(binary: &Path, data: &Path) -> Result<Option<String>> {
-    let command = [
-        "verify".into(),
-        "--data".into(),
-        data.as_os_str().to_owned(),
-    ];
+async fn verify(binary: &Path, data: &Path, url: Option<&str>) -> Result<Option<String>> {
+    let place = match url {
+        Some(url) => ["--database".into(), url.into()],
+        None => ["--data".into(), data.as_os_str().to_owned()],
+    };
+    let command = ["verify".into()].into_iter().chain(place);
     let output = tokio::process::Command::new(binary)
         .args(command)
         .output()

@@ -1,13 +1,16 @@
-//! Reads what the server keeps from its database file, past the server: log,
+//! Reads what the server keeps from its database, past the server: log,
 //! head and request ids.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use mainstay_practice::conformance::Scratch;
+use mainstay_practice::tables::{event_log, idempotency, log_head};
 use mainstay_proto::mainstay::event::v1::Event;
 use mainstay_proto::mainstay::incident::v1 as pb;
 use prost::Message;
 use rusqlite::{Connection, OpenFlags, Row};
+use sea_orm::{EntityTrait, QueryOrder};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -61,6 +64,51 @@ pub fn read(data: &Path) -> Result<Kept> {
         head,
         requests,
     })
+}
+
+/// Reads the incident service's schema in a database.
+pub async fn read_server(scratch: &Scratch) -> Result<Kept> {
+    let connection = scratch.connect("incident").await;
+    let rows = event_log::Entity::find().order_by_asc(event_log::Column::Seq);
+    let log = rows.all(&connection).await?.into_iter().map(|row| {
+        let event = Event::decode(&*row.body)?;
+        Ok(LogRow {
+            seq: row.seq,
+            org_sequence: row.org_sequence,
+            event_id: row.event_id,
+            event_type: row.event_type,
+            subject: row.subject,
+            record_id: row.record_id,
+            revision: row.revision,
+            needs: row.needs,
+            recorded_us: row.recorded_us,
+            body_digest: Sha256::digest(&row.body).to_vec(),
+            body_hash: row.body_hash,
+            hash: row.hash,
+            snapshot: snapshot(&event)?,
+            correlation_id: event.correlation_id,
+        })
+    });
+    let log = log.collect::<Result<_>>()?;
+    let head = log_head::Entity::find().one(&connection).await?;
+    let head = head.context("the log has a head")?;
+    let requests = idempotency::Entity::find().all(&connection).await?;
+    let requests = requests.into_iter().map(|row| RequestRow {
+        id: row.request_id,
+        digest: hexadecimal(&row.digest),
+        record_id: row.record_id,
+        revision: row.revision,
+    });
+    let kept = Kept {
+        log,
+        head: Head {
+            seq: head.seq,
+            hash: head.hash,
+        },
+        requests: requests.collect(),
+    };
+    connection.close().await?;
+    Ok(kept)
 }
 
 fn log_row(row: &Row<'_>) -> Result<LogRow> {

@@ -291,6 +291,38 @@ async fn numbers_and_log_go_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn reads_that_their_callers_give_up_leave_nothing_behind() {
+    use sea_orm::ConnectionTrait;
+    let bench = Bench::new().await;
+    let note = bench.write("one").await;
+    for steps in 0..200 {
+        let scope = bench.store.scope(&bench.permit);
+        let read = async {
+            scope.find::<Model>().all(scope.connection()).await.unwrap();
+            scope.get::<Model>(note.id).await.unwrap();
+        };
+        let mut read = std::pin::pin!(read);
+        for _ in 0..steps % 20 {
+            if futures::poll!(read.as_mut()).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let read: Model = bench.store.scope(&bench.permit).get(note.id).await.unwrap();
+    assert_eq!(read.text, "one");
+    if bench.scratch.url().is_some() {
+        let tables = bench.scratch.connect("note").await;
+        let poisoned = "select 1 from pg_stat_activity where datname = current_database() \
+                        and application_name like 'mainstay % read' and state like 'idle in %'";
+        let poisoned = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, poisoned);
+        assert!(tables.query_one_raw(poisoned).await.unwrap().is_none());
+        tables.close().await.unwrap();
+    }
+    assert_eq!(bench.verified().await, 1);
+}
+
+#[tokio::test]
 async fn a_closed_store_refuses_writes() {
     let bench = Bench::new().await;
     bench.store.close().await;

@@ -9,8 +9,8 @@
 use mainstay_chassis::Refusal;
 use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityName, QueryFilter,
-    QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, EntityName,
+    QueryFilter, QueryTrait, Select,
 };
 
 use uuid::Uuid;
@@ -149,12 +149,11 @@ impl<R: Record> Walk<R> {
         let ranges = self.ranges(start);
         let window = EXAMINED / self.parts.lanes.len().max(1) / ranges.len().max(1);
         for range in ranges {
-            let reading = self.statement(
-                lane,
-                &range,
-                window,
-                (size + 1).saturating_sub(places.len()),
-            );
+            let limit = (size + 1).saturating_sub(places.len());
+            let mut reading = self.statement(lane, &range, window, limit);
+            if connection.get_database_backend() == DbBackend::Postgres {
+                self.sort(&mut reading);
+            }
             places.extend(self.read(connection, &reading).await?);
             if places.len() > size {
                 break;
@@ -199,7 +198,8 @@ impl<R: Record> Walk<R> {
         let mut inner = self.in_order(Columns::All, lane, range);
         inner.limit(count(window));
         // The window is read in its order and no further than needed. An ORDER
-        // BY out here would make SQLite read it whole and sort it.
+        // BY out here would make SQLite read it whole and sort it; PostgreSQL
+        // gets one, which costs nothing where it keeps the window's order.
         let mut outer = Query::select();
         outer
             .exprs(self.expressions())
@@ -212,6 +212,16 @@ impl<R: Record> Walk<R> {
             .fold(Condition::all(), Condition::add);
         outer.cond_where(all).limit(count(limit));
         outer
+    }
+
+    /// Says the order of a statement's rows.
+    fn sort(&self, statement: &mut SelectStatement) {
+        if self.parts.rest.is_empty() {
+            return;
+        }
+        for key in &self.keys {
+            statement.order_by(key.column.as_column_ref(), direction(key.descending));
+        }
     }
 
     /// The last place that the window covers, when there is more.
@@ -240,11 +250,7 @@ impl<R: Record> Walk<R> {
             query.clear_selects().exprs(columns);
         }
         for key in &self.keys {
-            let direction = match key.descending {
-                true => sea_orm::Order::Desc,
-                false => sea_orm::Order::Asc,
-            };
-            query.order_by(key.column.as_column_ref(), direction);
+            query.order_by(key.column.as_column_ref(), direction(key.descending));
         }
         query
     }
@@ -260,6 +266,13 @@ impl<R: Record> Walk<R> {
             .flat_map(|lane| ranges.iter().map(move |range| (lane, range)));
         all.map(|(lane, range)| self.statement(lane, range, EXAMINED, size + 1))
             .collect()
+    }
+}
+
+fn direction(descending: bool) -> sea_orm::Order {
+    match descending {
+        true => sea_orm::Order::Desc,
+        false => sea_orm::Order::Asc,
     }
 }
 

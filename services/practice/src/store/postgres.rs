@@ -3,6 +3,7 @@
 //! is lost is made anew before the next batch.
 
 mod arrays;
+mod faults;
 mod schema;
 mod session;
 mod sharing;
@@ -11,6 +12,7 @@ mod statements;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use mainstay_chassis::Clock;
 use sea_orm::sea_query::Value;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -19,6 +21,7 @@ use tokio::time::timeout;
 use super::backend::{Backend, Change, Fault, Holds, Row, Shape};
 use super::batch::Heads;
 use super::database::DatabaseUrl;
+use faults::lost;
 use session::Purpose;
 
 pub(crate) use schema::{logs, prepare};
@@ -41,6 +44,8 @@ pub(crate) struct Postgres {
     /// When the connection was used last.
     used: Instant,
     service: String,
+    /// Whether it stops for ever at the log's head.
+    stalls: bool,
 }
 
 impl Postgres {
@@ -52,6 +57,7 @@ impl Postgres {
             pause_until: None,
             used: Instant::now(),
             service: service.to_owned(),
+            stalls: sharing::stalls(service),
         }
     }
 
@@ -155,6 +161,13 @@ impl Backend for Postgres {
         values: &[Value],
     ) -> Result<Vec<Row>, Fault> {
         self.take_rows(shape, column, values).await
+    }
+
+    async fn now_us(&mut self, clock: &Clock) -> Result<i64, Fault> {
+        match clock.is_wall() {
+            true => self.told_us().await,
+            false => Ok(clock.now_us()),
+        }
     }
 
     async fn heads(
@@ -364,33 +377,4 @@ pub(crate) fn channel(service: &str) -> String {
 
 fn gone() -> Fault {
     Fault::Away("the connection was lost".to_owned())
-}
-
-/// Whether an error leaves the connection of no use.
-fn lost(error: &sqlx::Error) -> bool {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "all that is not the server's answer or our own mistake broke the connection"
-    )]
-    match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // The server ends, the session was idle too long, the line broke.
-            code.starts_with("57P0") || code == "25P03" || code.starts_with("08")
-        }),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_) => false,
-        _ => true,
-    }
-}
-
-impl From<sqlx::Error> for Fault {
-    fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code());
-        match code.as_deref() {
-            // Unique violation.
-            Some("23505") => Self::Taken,
-            // Serialization failure, deadlock, lock timeout.
-            Some("40001" | "40P01" | "55P03") => Self::Conflict,
-            Some(_) | None => Self::Away(error.to_string()),
-        }
-    }
 }

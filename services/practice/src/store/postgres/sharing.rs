@@ -54,6 +54,14 @@ impl Postgres {
         self.rows(text, bind()?, shape).await
     }
 
+    /// The time by the database's clock, which all processes share.
+    pub(super) async fn told_us(&mut self) -> Result<i64, Fault> {
+        let text = "select (extract(epoch from clock_timestamp()) * 1000000)::int8";
+        let told = self.found(text, PgArguments::default()).await?;
+        let told = told.first().ok_or_else(gone)?;
+        Ok(told.try_get(0)?)
+    }
+
     /// Locks the log's head, and reads it and the parts of these organizations.
     /// They are read after the lock: whoever had it before may have moved them.
     pub(super) async fn take_heads(
@@ -83,6 +91,9 @@ impl Postgres {
         let names: Vec<String> = organizations.iter().cloned().collect();
         for row in self.found(text, arguments(names)?).await? {
             heads.organizations.insert(row.try_get(0)?, row.try_get(1)?);
+        }
+        if self.stalls {
+            std::future::pending::<()>().await;
         }
         Ok(())
     }
@@ -172,6 +183,17 @@ impl Postgres {
         let done = timeout(PATIENCE, query.fetch_all(connection)).await;
         self.settle(done)
     }
+}
+
+/// Whether this debug build is to stop for ever once it has the log's head of
+/// this service: what a process that is stopped there does to the others can
+/// then be tried. A release build has no such switch.
+pub(super) fn stalls(service: &str) -> bool {
+    cfg!(debug_assertions)
+        && std::env::var("MAINSTAY_PLANT").is_ok_and(|bug| {
+            bug.strip_prefix("stall_at_head:")
+                .is_some_and(|stalled| stalled == service)
+        })
 }
 
 /// A single argument.
