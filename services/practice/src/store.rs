@@ -125,9 +125,7 @@ impl Store {
             queue: Mutex::new(Some(queue)),
             ended: Mutex::new(Some(opened.ended)),
         }));
-        if let Some(clock) = store.clock().as_virtual() {
-            clock.register(Arc::new(clock::Keeper(store.clone())));
-        }
+        clock::join(&store);
         Ok(store)
     }
 

@@ -4,8 +4,11 @@
 //! and lets everybody who follows hear of it before time goes on. So the same
 //! calls and the same moves always come to the same log.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
 
 use crate::Refusal;
 
@@ -41,6 +44,7 @@ pub trait Sleeper: Send + Sync {
 pub struct VirtualClock {
     now_us: AtomicI64,
     sleepers: Mutex<Vec<Arc<dyn Sleeper>>>,
+    logs: Mutex<BTreeMap<&'static str, watch::Receiver<i64>>>,
     hand: tokio::sync::Mutex<()>,
 }
 
@@ -88,6 +92,7 @@ impl VirtualClock {
         Self {
             now_us: AtomicI64::new(now_us),
             sleepers: Mutex::default(),
+            logs: Mutex::default(),
             hand: tokio::sync::Mutex::default(),
         }
     }
@@ -106,6 +111,21 @@ impl VirtualClock {
     pub fn register(&self, sleeper: Arc<dyn Sleeper>) {
         let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         sleepers.push(sleeper);
+    }
+
+    /// Takes note of where the log of a service ends, for those who follow it.
+    pub fn register_log(&self, service: &'static str, head: watch::Receiver<i64>) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.insert(service, head);
+    }
+
+    /// Where the logs end now.
+    pub fn heads(&self) -> BTreeMap<&'static str, i64> {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let heads = logs
+            .iter()
+            .map(|(service, head)| (*service, *head.borrow()));
+        heads.collect()
     }
 
     /// Moves the clock: steps to each instant at which somebody is to be woken,

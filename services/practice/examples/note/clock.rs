@@ -2,7 +2,9 @@
 //! archived when they are left alone.
 
 use mainstay_chassis::clock::OtherClock;
+use mainstay_practice::follow::follow_own;
 
+use super::super::follow::Librarian;
 use super::*;
 
 /// A month in which notes are written each day; what the log tells of it.
@@ -91,4 +93,28 @@ async fn a_log_stays_by_the_clock_that_it_was_made_under() {
         .await
         .unwrap_err();
     assert_eq!(refused.other_clock, Some(OtherClock::OfTheMachine));
+}
+
+#[tokio::test]
+async fn time_goes_on_when_followers_have_heard_of_what_came_due() {
+    let scratch = Scratch::new().await;
+    let clock = Clock::virtual_at(START_US);
+    let store = open_by(scratch.database(), clock.clone()).await.unwrap();
+    let rules = TimerRules::default().on::<Model>(|note, _, _| note.archive());
+    Timers::start(store.clone(), rules);
+    let following = tokio::spawn(follow_own(store.clone(), Arc::new(Librarian)));
+    write(&store, call(permit("default").unwrap()), "one")
+        .await
+        .unwrap();
+    let hand = clock.as_virtual().unwrap();
+    let turned = hand.turn(Turn::By(3 * LEFT_ALONE_US)).await.unwrap();
+    assert_eq!(turned.woken, 3);
+    // Every archived note has its sequel at once, not when the move has ended.
+    let page = store.log().after("default", Position::default()).await;
+    let entries = page.unwrap().entries;
+    let months = entries
+        .iter()
+        .map(|entry| (entry.recorded_us - START_US) / LEFT_ALONE_US);
+    assert_eq!(months.collect::<Vec<_>>(), [0, 1, 1, 2, 2, 3, 3]);
+    following.abort();
 }

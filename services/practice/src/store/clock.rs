@@ -3,14 +3,17 @@
 //! due in a week would come due at once, or never.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use mainstay_chassis::clock::{OtherClock, Sleeper};
+use mainstay_chassis::clock::{OtherClock, Sleeper, VirtualClock};
 use mainstay_chassis::{Clock, Refusal};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, IntoActiveModel};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::{Batch, Fault, Operation, Shelves, Store, row_of};
+use crate::follow::{Standing, State};
 use crate::store::Shape;
 use crate::tables::{log_head, store_clock};
 use crate::timer::Alarm;
@@ -75,11 +78,57 @@ impl Store {
     }
 }
 
-/// Keeps the time of a virtual clock over a restart.
-pub(super) struct Keeper(pub(super) Store);
+/// How long followers may take to hear of all before a move is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Has a virtual clock wait for the store's followers, and keeps its time over
+/// a restart.
+pub(super) fn join(store: &Store) {
+    if let Some(clock) = store.clock().as_virtual() {
+        clock.register_log(store.log().service(), store.log().head());
+        let keeper = Keeper(store.clone(), clock.clone());
+        clock.register(Arc::new(keeper));
+    }
+}
+
+struct Keeper(Store, Arc<VirtualClock>);
+
+impl Keeper {
+    /// Whether a follower has not yet heard of all that is in a log of this
+    /// process. One that is stuck will not, and holds up nobody.
+    fn behind(&self) -> bool {
+        let heads = self.1.heads();
+        let behind = |follower: &Standing| {
+            let head = heads.get(follower.source).copied().unwrap_or(0);
+            follower.state != State::Stuck && follower.sequence < head
+        };
+        let followers = self.0.followers().all();
+        followers.iter().any(|(_, follower)| behind(follower))
+    }
+}
 
 #[tonic::async_trait]
 impl Sleeper for Keeper {
+    async fn settle(&self) -> Result<bool, Refusal> {
+        let mut bell = self.0.followers().bell();
+        if !self.behind() {
+            return Ok(false);
+        }
+        let heard = async {
+            while self.behind() {
+                let _ = bell.changed().await;
+            }
+        };
+        match timeout(PATIENCE, heard).await {
+            Ok(()) => Ok(true),
+            Err(_) => {
+                let service = self.0.log().service();
+                tracing::error!(service, "followers do not come to the end of the logs");
+                Err(Refusal::unavailable())
+            }
+        }
+    }
+
     async fn keep(&self, now_us: i64) -> Result<(), Refusal> {
         let (answer, kept) = oneshot::channel();
         let outcome = Err(Refusal::unavailable());
