@@ -13,6 +13,8 @@ mod apart;
 mod commands;
 #[path = "binary/drain.rs"]
 mod drain;
+#[path = "binary/policy.rs"]
+mod policy;
 #[path = "binary/process.rs"]
 mod process;
 #[path = "binary/start.rs"]

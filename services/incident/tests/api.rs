@@ -10,6 +10,8 @@ mod bench;
 mod comments;
 #[path = "api/fields.rs"]
 mod fields;
+#[path = "api/generated.rs"]
+mod generated;
 #[path = "api/import.rs"]
 mod import;
 #[path = "api/lists.rs"]

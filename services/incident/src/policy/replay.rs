@@ -41,6 +41,10 @@ struct Replayed<'a> {
 impl Replayed<'_> {
     /// What a policy makes of it.
     fn under(&self, policy: &Policy) -> Vec<Divergence> {
+        if self.decided.imported {
+            // Facts are not refused, but their priority is the matrix's.
+            return self.priority(policy).into_iter().collect();
+        }
         let rules = match self.decided.automatic {
             true => None,
             false => self.rules(policy),

@@ -19,22 +19,23 @@ pub(crate) struct Decided {
     pub(crate) reason: String,
     /// Whether the suite itself acted.
     pub(crate) automatic: bool,
+    /// Whether it is imported history, in which nobody took a verb here.
+    pub(crate) imported: bool,
     /// Who acted, and when.
     pub(crate) at: Moment,
     /// Whether the roles of who acted are known.
     pub(crate) roles_known: bool,
 }
 
-/// The decision that an event tells of; none when nobody decided, as in
-/// imported history.
+/// The decision that an event tells of; none when nobody decided.
 pub(crate) fn decided(taken: &Taken<'_, Incident>) -> Option<Decided> {
     let event = taken.event;
-    if event.imported {
-        return None;
-    }
     let name = event.r#type.strip_prefix("mainstay.incident.v1.")?;
     let payload = event.data.as_ref()?.value.as_slice();
-    let (verb, reason) = verb(name, payload, taken.after)?;
+    let (verb, reason) = match event.imported {
+        true => ("", String::new()),
+        false => verb(name, payload, taken.after)?,
+    };
     // Every payload has its decision in the same field.
     let decision = pb::IncidentCreated::decode(payload).ok()?.decision;
     let PolicyDecision {
@@ -47,8 +48,9 @@ pub(crate) fn decided(taken: &Taken<'_, Incident>) -> Option<Decided> {
         verb,
         reason,
         automatic,
+        imported: event.imported,
         at: Moment {
-            now_us: taken.record_us,
+            now_us: taken.occur_us,
             actor,
             roles: actor_roles.into(),
             id: Uuid::nil(),

@@ -53,6 +53,10 @@ impl Bench {
         }
     }
 
+    pub(crate) fn now_us(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn pass(&self, us: i64) {
         self.clock.fetch_add(us, Ordering::SeqCst);
     }
