@@ -41,9 +41,9 @@ fn may(role: &str, permission: &str) -> bool {
         "viewer" => everybody.contains(&permission),
         "importer" => everybody.contains(&permission) || permission == "incident.import",
         "agent" => {
-            let of_incidents =
-                permission.starts_with("incident.") && permission != "incident.import";
-            everybody.contains(&permission) || of_incidents
+            let reserved = ["incident.import", "incident.redact"];
+            let of_incidents = permission.starts_with("incident.");
+            everybody.contains(&permission) || of_incidents && !reserved.contains(&permission)
         }
         _ => false,
     }

@@ -5,7 +5,8 @@ use mainstay_chassis::settings;
 
 use crate::client::ServerArgs;
 use crate::commands::{
-    clock, contract, keys, metrics, policy, practice, simulate, timers, token, verify, watch,
+    clock, contract, keys, metrics, policy, practice, redact, simulate, timers, token, verify,
+    watch,
 };
 use crate::import::ImportArgs;
 
@@ -60,6 +61,13 @@ pub(crate) enum Command {
         server: ServerArgs,
         #[command(flatten)]
         args: watch::Args,
+    },
+    /// Take personal data out of an incident, its comments and their events.
+    Redact {
+        #[command(flatten)]
+        server: ServerArgs,
+        #[command(flatten)]
+        args: redact::Args,
     },
     /// Import the log of another system.
     Import {

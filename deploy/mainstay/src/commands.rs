@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod policy;
 pub(crate) mod practice;
+pub(crate) mod redact;
 pub(crate) mod simulate;
 pub(crate) mod timers;
 pub(crate) mod token;

@@ -44,6 +44,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Apply { server, args }) => commands::policy::apply(&server, args).await?,
         Some(Command::Export { server, args }) => commands::policy::export(&server, args).await?,
         Some(Command::Simulate { server, args }) => commands::simulate::run(&server, args).await?,
+        Some(Command::Redact { server, args }) => commands::redact::run(&server, args).await?,
         Some(Command::Import { server, args }) => {
             return Box::pin(commands::import::run(&server, &args)).await;
         }

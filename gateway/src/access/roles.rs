@@ -151,6 +151,7 @@ mod tests {
             "follower.manage",
             "follower.read",
             "incident.import",
+            "incident.redact",
             "policy.activate",
             "policy.simulate",
             "policy.write",

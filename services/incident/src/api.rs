@@ -8,6 +8,7 @@ mod major;
 mod merge;
 mod parent;
 mod read;
+mod redact;
 mod search;
 mod work;
 
@@ -128,6 +129,13 @@ impl IncidentService for IncidentApi {
         request: Request<pb::BatchUpdateIncidentsRequest>,
     ) -> Answer<pb::BatchUpdateIncidentsResponse> {
         Ok(self.batch_update(request).await?)
+    }
+
+    async fn redact_incident(
+        &self,
+        request: Request<pb::RedactIncidentRequest>,
+    ) -> Answer<pb::RedactIncidentResponse> {
+        Ok(self.redact(request).await?)
     }
 
     async fn merge_incident(

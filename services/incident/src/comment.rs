@@ -1,5 +1,5 @@
 //! A comment on an incident: a record of its own, with an author and an
-//! audience. It is never changed.
+//! audience. It is never changed, but for personal data that are taken out.
 
 pub mod audience;
 
@@ -7,6 +7,8 @@ use mainstay_practice::Moment;
 use sea_orm::entity::prelude::*;
 
 pub use audience::{Audience, READ_INTERNAL};
+
+use crate::incident::redaction::TAKEN_OUT;
 
 /// A comment.
 pub type Comment = Model;
@@ -39,6 +41,8 @@ impl ActiveModelBehavior for ActiveModel {}
 pub enum Event {
     /// It was written.
     Created,
+    /// Personal data were taken out of it.
+    Redacted,
 }
 
 /// What an author says.
@@ -94,6 +98,11 @@ impl Model {
             body: said.body,
             author: place.author,
         }
+    }
+
+    /// Takes personal data out: what somebody said in their own words.
+    pub fn redact(&mut self) {
+        TAKEN_OUT.clone_into(&mut self.body);
     }
 
     /// Takes what the kernel stamps on every change.

@@ -21,6 +21,8 @@ pub mod merge;
 pub mod milestones;
 pub mod parent;
 pub mod priority;
+pub mod reaction;
+pub mod redaction;
 pub mod resolution;
 pub mod terms;
 pub mod timers;

@@ -6,12 +6,15 @@
 
 mod api;
 pub mod comment;
+mod follow;
 pub mod incident;
 mod migrations;
 pub mod policy;
 mod wire;
 
-use mainstay_chassis::limited;
+use std::sync::Arc;
+
+use mainstay_chassis::{Methods, Peer, limited};
 use mainstay_practice::follow::FollowerApi;
 use mainstay_practice::{
     EventApi, PolicyApi, Portrait, PracticeApi, Service, Store, StoreError, StoreSettings,
@@ -45,6 +48,7 @@ pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
     let comments = IncidentCommentServiceServer::new(api::comment::CommentApi::new(store.clone()));
     let events = EventServiceServer::new(EventApi::new(store.clone()));
     let policies = PolicyServiceServer::new(PolicyApi::new(store.clone(), book.clone()));
+    let reactions = Arc::new(follow::Reactions::new(book.clone()));
     let rules = TimerRules::default().on::<Incident>(move |incident, due, at| {
         let in_force = book.at(incident.organization(), at.now_us);
         incident.fire(due, &mut Terms::new(&in_force, at).automatic())
@@ -59,6 +63,13 @@ pub async fn open(settings: StoreSettings) -> Result<Service, StoreError> {
         .add_service(limited!(policies))
         .add_service(limited!(practice))
         .add_service(limited!(TimerServiceServer::new(timers)));
+    // It follows its own log as it would another's, until the store is drained.
+    tokio::spawn(mainstay_practice::follow::follow(
+        store.clone(),
+        NAME,
+        Peer::new(routes.clone(), Methods::of(mainstay_proto::descriptors())),
+        reactions,
+    ));
     Ok(Service {
         name: NAME,
         packages: &[PACKAGE],
@@ -75,7 +86,7 @@ pub fn portrait() -> Portrait {
         package: PACKAGE,
         objectives: OBJECTIVES,
         workflows: vec![LIFECYCLE.workflow(NAME, Verb::permission)],
-        followed_events: Vec::new(),
+        followed_events: follow::followed(),
         timers: vec![
             timer(
                 AUTO_CLOSE,

@@ -11,6 +11,7 @@ mod major;
 mod plans;
 mod request;
 mod search;
+mod told;
 mod values;
 mod verbs;
 mod words;
@@ -47,6 +48,7 @@ pub(crate) use request::{
     Raised, as_of, assignment, changes, corrections, hold, instant, link, raised, resolution,
 };
 pub(crate) use search::Search;
+pub(crate) use told::{is_resolved_by_verb, told, told_comment};
 pub(crate) use verbs::{Addressed, answer, reply};
 pub(crate) use words::OnWire;
 pub(crate) use work::{WORK, item};

@@ -24,10 +24,14 @@ mod merge;
 mod milestones;
 #[path = "api/policy.rs"]
 mod policy;
+#[path = "api/reactions.rs"]
+mod reactions;
 #[path = "api/reading.rs"]
 mod reading;
 #[path = "api/records.rs"]
 mod records;
+#[path = "api/redaction.rs"]
+mod redaction;
 #[path = "api/replay.rs"]
 mod replay;
 #[path = "api/search.rs"]

@@ -106,6 +106,11 @@ const EXAMPLES: &[Example] = &[
         r#"{"milestones": {"detectTime": "2026-01-31T08:00:00Z"}, "updateMask": "detectTime"}"#,
         &[],
     ),
+    example(
+        "RedactIncident",
+        r#"{"reason": "The person concerned asks for it."}"#,
+        &[],
+    ),
     example("DeclareMajorIncident", DECLARATION, &["UpdateIncident"]),
     example(
         "StandDownMajorIncident",

@@ -89,6 +89,21 @@ async fn the_readme_lists_the_timers() {
     ));
 }
 
+#[tokio::test]
+async fn the_readme_lists_what_is_followed() {
+    let row = |event: &pb::FollowedEvent| {
+        format!(
+            "| {} | `{}` | {} |\n",
+            event.source, event.r#type, event.effect
+        )
+    };
+    let rows: Vec<_> = practice().await.followed_events.iter().map(row).collect();
+    says(&format!(
+        "| service | event | what it does |\n|---|---|---|\n{}",
+        rows.concat()
+    ));
+}
+
 #[test]
 fn the_readme_shows_the_matrix_and_the_window() {
     let row = |impact: Impact| {

@@ -71,6 +71,16 @@ fn take(
         Verb::Reopen => incident.reopen("Again.".to_owned(), by),
         Verb::Close => incident.close(by),
         Verb::Cancel => incident.cancel("None.".to_owned(), by),
+        Verb::Redact => {
+            let before = incident.clone();
+            incident.redact();
+            Ok(match *incident == before {
+                true => Decision::Unchanged,
+                false => Decision::Changed(Event::Redacted {
+                    reason: "Asked for.".to_owned(),
+                }),
+            })
+        }
         Verb::Merge => {
             let other = raised(&Moment {
                 id: Uuid::from_u128(8),
@@ -148,7 +158,8 @@ fn model(state: State, verb: Verb) -> Option<State> {
             | Verb::Link
             | Verb::Unlink
             | Verb::StandDown
-            | Verb::DismissMajor,
+            | Verb::DismissMajor
+            | Verb::Redact,
             _,
         ) => Some(state),
         (

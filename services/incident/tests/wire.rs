@@ -201,6 +201,9 @@ fn events() -> Vec<Event> {
             into: Uuid::from_u128(9),
             previous: State::New,
         },
+        Event::Redacted {
+            reason: "Asked for.".to_owned(),
+        },
         Event::Absorbed {
             merged: Uuid::from_u128(9),
         },
@@ -239,6 +242,7 @@ fn every_event_is_a_message_of_the_contract_with_the_record_in_field_one() {
         types.insert(payload.type_name.to_owned());
     }
     types.insert("mainstay.incident.v1.IncidentCommentCreated".to_owned());
+    types.insert("mainstay.incident.v1.IncidentCommentRedacted".to_owned());
     let file = pool
         .get_file_by_name("mainstay/incident/v1/incident_events.proto")
         .unwrap();

@@ -3,6 +3,7 @@
 
 mod entry;
 mod records;
+pub(crate) use records::snapshot;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::cursor::{self, Cursor};
 use crate::store::Heads;
+use crate::store::REDACTED;
 use crate::tables::event_log;
 pub use entry::Entry;
 
@@ -60,6 +62,11 @@ impl Ring {
                 continue;
             }
             self.last = event.seq;
+            if event.event_type.ends_with(REDACTED) {
+                // What is older may tell what must no longer be told.
+                self.entries.clear();
+                self.bytes = 0;
+            }
             self.bytes += event.body.len();
             self.entries.push_back(Arc::new(event));
         }

@@ -1,8 +1,9 @@
 //! Proof of a log: walks it from its first event and recomputes what the
 //! writer computed. Reads only; may run beside a server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use mainstay_chassis::principal::ALL_ORGANIZATIONS;
 use mainstay_proto::mainstay::event::v1::Event;
 use prost::Message;
 use sea_orm::{
@@ -10,8 +11,9 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::store::{Database, chained, logs, open_reader};
-use crate::tables::{event_log, log_head, organization_head};
+use crate::cursor::Cursor;
+use crate::store::{Database, REDACTED, chained, logs, open_reader};
+use crate::tables::{consumer_cursor, event_log, log_head, organization_head};
 
 /// So many events are read at a time.
 const PAGE: u64 = 1_000;
@@ -23,6 +25,8 @@ pub struct Report {
     pub service: String,
     /// Number of events that are as they should be.
     pub events: i64,
+    /// Number of those out of which personal data were taken.
+    pub redacted: i64,
     /// What is wrong with the first bad one, or with the end of the log.
     pub fault: Option<Flaw>,
 }
@@ -67,12 +71,15 @@ pub async fn verify(database: &Database, service: &str) -> Result<Report, Verify
 }
 
 async fn walk(reader: &DatabaseConnection, service: String) -> Result<Report, DbErr> {
-    // The head is read first: events committed since then lie behind it.
+    // What followers have heard is read first, then the head: events committed
+    // since then lie behind it.
+    let consumers = consumer_cursor::Entity::find().all(reader).await?;
     let head = log_head::Entity::find_by_id(0).one(reader).await?;
     let heads = organization_head::Entity::find().all(reader).await?;
     let flawed = |events: i64, seq: i64, what: String| Report {
         service: service.clone(),
         events,
+        redacted: 0,
         fault: Some(Flaw { seq, what }),
     };
     let Some(head) = head else {
@@ -95,14 +102,42 @@ async fn walk(reader: &DatabaseConnection, service: String) -> Result<Report, Db
             return Ok(flawed(walk.seq, walk.seq + 1, what));
         }
     }
-    Ok(match walk.end(&head, &heads) {
+    let end = walk
+        .end(&head, &heads)
+        .and_then(|()| heard(&service, &head, &consumers));
+    Ok(match end {
         Ok(()) => Report {
             service: service.clone(),
             events: walk.seq,
+            redacted: walk.redacted,
             fault: None,
         },
         Err(what) => flawed(walk.seq, head.seq, what),
     })
+}
+
+/// Tests the head against what followers have heard of this log: one that was
+/// cut with its head, or put in another's place, is not what they heard.
+fn heard(
+    service: &str,
+    head: &log_head::Model,
+    consumers: &[consumer_cursor::Model],
+) -> Result<(), String> {
+    for consumer in consumers {
+        let cursor = Cursor::decode(&consumer.cursor, ALL_ORGANIZATIONS).ok();
+        let Some(place) = cursor.as_ref().and_then(|cursor| cursor.place(service)) else {
+            continue;
+        };
+        if place.epoch != head.epoch {
+            let follower = &consumer.consumer;
+            return Err(format!("{follower} has heard a log of another epoch"));
+        }
+        if place.sequence > head.seq {
+            let (follower, heard) = (&consumer.consumer, place.sequence);
+            return Err(format!("is cut: {follower} has heard event {heard}"));
+        }
+    }
+    Ok(())
 }
 
 /// How far the walk has come.
@@ -111,6 +146,10 @@ struct Walk {
     hash: Vec<u8>,
     recorded_us: i64,
     organizations: HashMap<String, i64>,
+    redacted: i64,
+    /// The redactions that events point to and that were not met yet: subject
+    /// and revision, and the first event that does.
+    owed: BTreeMap<(String, i64), i64>,
 }
 
 impl Walk {
@@ -121,6 +160,8 @@ impl Walk {
             hash: vec![0; 32],
             recorded_us: 0,
             organizations: HashMap::new(),
+            redacted: 0,
+            owed: BTreeMap::new(),
         }
     }
 
@@ -143,8 +184,11 @@ impl Walk {
             event.recorded_us >= self.recorded_us,
             "was recorded before the event that precedes it",
         )?;
+        let body = Event::decode(event.body.as_slice())
+            .map_err(|error| format!("its body cannot be read: {error}"))?;
+        let redacted = body.redacted_revision > event.revision;
         test(
-            Sha256::digest(&event.body).as_slice() == event.body_hash,
+            redacted || Sha256::digest(&event.body).as_slice() == event.body_hash,
             "its body does not match its digest",
         )?;
         let hash = chained(
@@ -158,8 +202,7 @@ impl Walk {
             hash.as_slice() == event.hash,
             "its hash does not continue the chain",
         )?;
-        let body = Event::decode(event.body.as_slice())
-            .map_err(|error| format!("its body cannot be read: {error}"))?;
+        self.settle(event, redacted.then_some(body.redacted_revision));
         let envelope = body.id == event.event_id.to_string()
             && body.subject_revision == event.revision
             && body.organization == event.organization
@@ -175,12 +218,29 @@ impl Walk {
         Ok(())
     }
 
+    /// Notes which redaction an event points to, or that it is one.
+    fn settle(&mut self, event: &event_log::Model, redaction: Option<i64>) {
+        if event.event_type.ends_with(REDACTED) {
+            self.owed.remove(&(event.subject.clone(), event.revision));
+        }
+        if let Some(revision) = redaction {
+            self.redacted += 1;
+            let owed = (event.subject.clone(), revision);
+            self.owed.entry(owed).or_insert(event.seq);
+        }
+    }
+
     /// Tests the heads against the last events.
     fn end(
         &self,
         head: &log_head::Model,
         heads: &[organization_head::Model],
     ) -> Result<(), String> {
+        if let Some(((subject, revision), seq)) = self.owed.first_key_value() {
+            return Err(format!(
+                "event {seq} says that it was redacted by revision {revision} of {subject}, which is no redaction"
+            ));
+        }
         if head.hash != self.hash && head.seq > 0 {
             return Err("the head's hash is not the last event's".to_owned());
         }

@@ -84,11 +84,24 @@ async fn logs(database: &Database) -> anyhow::Result<Vec<String>> {
 
 fn text(report: &Report) -> String {
     match &report.fault {
-        None => format!("{}: {} events, whole", report.service, report.events),
+        None => format!(
+            "{}: {} events, whole{}",
+            report.service,
+            report.events,
+            redacted(report)
+        ),
         Some(flaw) => format!(
             "{}: event {} is bad: {} ({} before it are whole)",
             report.service, flaw.seq, flaw.what, report.events
         ),
+    }
+}
+
+/// How many of the events personal data were taken out of.
+fn redacted(report: &Report) -> String {
+    match report.redacted {
+        0 => String::new(),
+        count => format!(", {count} of them redacted"),
     }
 }
 
@@ -97,6 +110,8 @@ fn json(report: &Report) -> String {
         .fault
         .as_ref()
         .map(|flaw| serde_json::json!({ "sequence": flaw.seq, "what": flaw.what }));
-    serde_json::json!({ "service": report.service, "events": report.events, "fault": fault })
-        .to_string()
+    serde_json::json!({
+        "service": report.service, "events": report.events, "redacted": report.redacted, "fault": fault
+    })
+    .to_string()
 }

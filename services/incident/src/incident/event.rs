@@ -74,6 +74,11 @@ pub enum Event {
     MajorDeclared,
     /// The response to it has ended.
     MajorStoodDown,
+    /// Personal data were taken out of it, and out of its history.
+    Redacted {
+        /// Why.
+        reason: String,
+    },
     /// A role in the response was given to another, or to nobody.
     RoleAssigned {
         /// The role.
@@ -102,6 +107,7 @@ impl Event {
             | Self::Acknowledged
             | Self::MilestonesChanged { .. }
             | Self::Linked { .. }
+            | Self::Redacted { .. }
             | Self::MajorProposed { .. }
             | Self::MajorDismissed
             | Self::MajorDeclared

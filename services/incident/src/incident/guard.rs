@@ -108,6 +108,7 @@ fn sets(verb: Verb) -> &'static [&'static str] {
         | Verb::DeclareMajor
         | Verb::StandDown
         | Verb::DismissMajor
-        | Verb::AssignRole => &[],
+        | Verb::AssignRole
+        | Verb::Redact => &[],
     }
 }

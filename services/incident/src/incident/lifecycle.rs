@@ -78,6 +78,8 @@ pub enum Verb {
     DismissMajor,
     /// Gives a role in the response.
     AssignRole,
+    /// Takes personal data out.
+    Redact,
 }
 
 const OPEN: &[State] = &[New, InProgress, OnHold, Mitigated];
@@ -105,6 +107,7 @@ pub const LIFECYCLE: Lifecycle<State, Verb> = Lifecycle(&[
     fact(Verb::StandDown, State::ALL),
     fact(Verb::DismissMajor, State::ALL),
     fact(Verb::AssignRole, OPEN),
+    fact(Verb::Redact, State::ALL),
 ]);
 
 const fn step(verb: Verb, from: &'static [State], to: State) -> Rule<State, Verb> {
@@ -179,6 +182,7 @@ impl Verb {
             Self::Link | Self::Unlink => "incident.link",
             Self::DeclareMajor | Self::StandDown | Self::DismissMajor => "incident.declare_major",
             Self::AssignRole => "incident.assign_role",
+            Self::Redact => "incident.redact",
         }
     }
 }
@@ -206,6 +210,7 @@ impl Word for Verb {
         Self::StandDown,
         Self::DismissMajor,
         Self::AssignRole,
+        Self::Redact,
     ];
 
     fn word(self) -> &'static str {
@@ -231,6 +236,7 @@ impl Word for Verb {
             Self::StandDown => "stand_down",
             Self::DismissMajor => "dismiss_major",
             Self::AssignRole => "assign_role",
+            Self::Redact => "redact",
         }
     }
 }

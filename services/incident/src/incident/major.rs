@@ -239,7 +239,8 @@ impl Incident {
             | Verb::Update
             | Verb::UpdateMilestones
             | Verb::Link
-            | Verb::Unlink => true,
+            | Verb::Unlink
+            | Verb::Redact => true,
         }
     }
 

@@ -5,7 +5,7 @@ use mainstay_chassis::Refusal;
 use mainstay_practice::{Due, Timer};
 
 use super::verbs::Verdict;
-use super::{Incident, Terms, Verb};
+use super::{Incident, MajorState, Terms, Verb};
 
 /// Closes a resolved incident.
 pub const AUTO_CLOSE: &str = "auto_close";
@@ -15,7 +15,10 @@ pub const RESUME: &str = "resume";
 impl Incident {
     /// The timers that are armed while the incident is as it is.
     pub fn armed(&self) -> Vec<Timer> {
-        let auto_close = self.auto_close_us.map(|due_us| (AUTO_CLOSE, due_us));
+        // What is still a major incident is closed by hand only.
+        let declared = self.major_state == Some(MajorState::Declared);
+        let auto_close = self.auto_close_us.filter(|_| !declared);
+        let auto_close = auto_close.map(|due_us| (AUTO_CLOSE, due_us));
         let hold = self.hold.as_ref();
         let resume = hold.and_then(|hold| hold.resume_us.map(|due_us| (RESUME, due_us)));
         let timers = auto_close.into_iter().chain(resume);

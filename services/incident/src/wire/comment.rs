@@ -62,16 +62,22 @@ impl Record for Comment {
     }
 
     fn publish(&self, event: &Event) -> Payload {
-        match event {
-            Event::Created => Payload {
-                type_name: "mainstay.incident.v1.IncidentCommentCreated",
-                bytes: pb::IncidentCommentCreated {
-                    comment: Some(comment(self)),
-                }
-                .encode_to_vec(),
-                needs: self.audience().needs(),
-                policy_version: String::new(),
-            },
+        let comment = Some(comment(self));
+        let (type_name, bytes) = match event {
+            Event::Created => (
+                "mainstay.incident.v1.IncidentCommentCreated",
+                pb::IncidentCommentCreated { comment }.encode_to_vec(),
+            ),
+            Event::Redacted => (
+                "mainstay.incident.v1.IncidentCommentRedacted",
+                pb::IncidentCommentRedacted { comment }.encode_to_vec(),
+            ),
+        };
+        Payload {
+            type_name,
+            bytes,
+            needs: self.audience().needs(),
+            policy_version: String::new(),
         }
     }
 

@@ -112,10 +112,20 @@ fn undecided(incident: Tale, event: &Event) -> Payload {
         Event::MajorProposed { rule } => {
             tell!(MajorIncidentProposed, incident, rule: rule.clone())
         }
+        Event::Redacted { reason } => redacted(incident.incident, reason),
         Event::MajorDismissed => tell!(MajorIncidentDismissed, incident),
         Event::MajorDeclared => tell!(MajorIncidentDeclared, incident),
         Event::MajorStoodDown => tell!(MajorIncidentStoodDown, incident),
     }
+}
+
+/// No policy decides that personal data are taken out.
+fn redacted(incident: pb::Incident, reason: &str) -> Payload {
+    let event = pb::IncidentRedacted {
+        incident: Some(incident),
+        reason: reason.to_owned(),
+    };
+    told("mainstay.incident.v1.IncidentRedacted", &event)
 }
 
 fn assigned(incident: Tale, team: Option<&str>, assignee: Option<&str>) -> Payload {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use mainstay_chassis::peer::{Answer, Peer};
 use mainstay_chassis::{Clock, Methods, Principal};
+use mainstay_practice::Database;
 use mainstay_practice::conformance::Scratch;
 use mainstay_practice::{Service, StoreSettings};
 use mainstay_proto::mainstay::event::v1::event_service_client::EventServiceClient;
@@ -30,12 +31,15 @@ pub(crate) struct Bench {
     peer: Peer,
     service: Service,
     clock: Arc<AtomicI64>,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let scratch = Scratch::new().await;
+        Self::on(Scratch::new().await).await
+    }
+
+    pub(crate) async fn on(scratch: Scratch) -> Self {
         let clock = Arc::new(AtomicI64::new(START_US));
         let tell = clock.clone();
         let settings = StoreSettings {
@@ -49,7 +53,7 @@ impl Bench {
             peer,
             service,
             clock,
-            _scratch: scratch,
+            scratch,
         }
     }
 
@@ -118,6 +122,17 @@ impl Bench {
             peer: self.peer.clone(),
             principal,
         }
+    }
+
+    /// Where its data are.
+    pub(crate) fn database(&self) -> Database {
+        self.scratch.settings().database
+    }
+
+    /// Closes the practice, and keeps its data.
+    pub(crate) async fn close_and_keep(self) -> Scratch {
+        self.service.store.close().await;
+        self.scratch
     }
 
     pub(crate) async fn close(self) {

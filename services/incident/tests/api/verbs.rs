@@ -71,7 +71,7 @@ async fn an_incident_lives_through_its_states() {
     let closed = take!(agent, close_incident, CloseIncidentRequest {}).unwrap();
     assert_eq!(
         closed.available_verbs,
-        ["reopen", "update_milestones", "link", "unlink"]
+        ["reopen", "update_milestones", "link", "unlink", "redact"]
     );
     let reason = "Again.".to_owned();
     let reopened = take!(

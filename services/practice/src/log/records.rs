@@ -92,6 +92,7 @@ impl Entry {
             occur_time: Some(timestamp(self.occurred_us)),
             organization: event.organization,
             imported: event.imported,
+            redacted_revision: event.redacted_revision,
             data: Some(prost_types::Any {
                 type_url: format!("type.googleapis.com/{record}"),
                 value: value.to_vec(),
@@ -114,7 +115,7 @@ fn record_type(payload: &str) -> Option<String> {
 }
 
 /// The bytes of field 1 of a payload.
-fn snapshot(mut payload: Bytes) -> Result<Bytes, prost::DecodeError> {
+pub(crate) fn snapshot(mut payload: Bytes) -> Result<Bytes, prost::DecodeError> {
     while payload.has_remaining() {
         let (tag, kind) = decode_key(&mut payload)?;
         if tag == 1 && kind == WireType::LengthDelimited {

@@ -269,6 +269,7 @@ impl<'a> Batch<'a> {
                 .map(|cause| cause.event_id.clone())
                 .unwrap_or_default(),
             hops: cause.map_or(0, |cause| cause.hops.saturating_add(1)),
+            redacted_revision: 0,
             rules: cause.map(|cause| cause.rules.clone()).unwrap_or_default(),
             firing: call.firing.as_ref().map(Due::told),
             data: Some(prost_types::Any {

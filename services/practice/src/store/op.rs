@@ -80,6 +80,11 @@ impl<R: Record> Pending<R> {
         };
         (pending, answer)
     }
+
+    /// Whether it was decided, and not refused.
+    pub(super) fn is_decided(&self) -> bool {
+        self.kept.is_some()
+    }
 }
 
 impl<R: Record> Op for Pending<R> {
