@@ -101,6 +101,10 @@ type Met = (Told, &'static [&'static str]);
 
 #[tokio::test]
 async fn every_reason_of_the_catalogue_is_met() -> Result<()> {
+    // It holds and breaks the file of the records, as only SQLite has one.
+    if std::env::var_os("MAINSTAY_TEST_DATABASE").is_some() {
+        return Ok(());
+    }
     let world = World::new().await?;
     let mut met = Vec::new();
     met.extend(incidents::all(&world).await?);
