@@ -73,7 +73,7 @@ pub struct Suite {
     parts: Vec<Part>,
     _folder: Option<TempDir>,
     /// Its database, where the tests run on PostgreSQL; the files lie in the folder.
-    _scratch: Option<Scratch>,
+    scratch: Option<Scratch>,
 }
 
 impl Suite {
@@ -94,7 +94,7 @@ impl Suite {
         extra.environment.extend(database(&scratch));
         let mut suite = Self::open(topology, &folder.path().join("data"), extra).await?;
         suite._folder = Some(folder);
-        suite._scratch = Some(scratch);
+        suite.scratch = Some(scratch);
         Ok(suite)
     }
 
@@ -127,7 +127,7 @@ impl Suite {
             data: data.to_owned(),
             parts,
             _folder: None,
-            _scratch: None,
+            scratch: None,
         })
     }
 
@@ -282,6 +282,7 @@ impl Suite {
             .args(arguments)
             .env("MAINSTAY_SERVER", self.url())
             .env("MAINSTAY_TOKEN_FILE", self.token_file())
+            .envs(self.scratch.as_ref().and_then(database))
             .stdin(Stdio::null())
             .kill_on_drop(true);
         Ok(command)
