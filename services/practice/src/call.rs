@@ -161,6 +161,21 @@ pub enum Decision<E, R> {
     Unchanged,
 }
 
+impl<E, R> Decision<E, R> {
+    /// The steps that it comes to: the record after it, and when it occurred.
+    pub(crate) fn steps(self, after: R, occur_us: i64) -> Vec<Step<E, R>> {
+        match self {
+            Self::Changed(event) => vec![Step {
+                after,
+                event,
+                occur_us,
+            }],
+            Self::History(steps) => steps,
+            Self::Unchanged => Vec::new(),
+        }
+    }
+}
+
 /// One step of a history: the record after it, what happened, and when.
 #[derive(Clone, Debug)]
 pub struct Step<E, R> {

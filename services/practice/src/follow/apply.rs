@@ -91,18 +91,21 @@ impl Apply {
         for write in wanted.effects.writes() {
             write.run(batch)?;
         }
-        batch.clears.extend(wanted.clears.iter().cloned());
-        batch.puts.extend(wanted.effects.puts().cloned());
-        batch.deletes.extend(wanted.effects.deletes().cloned());
+        batch.plain.clears.extend(wanted.clears.iter().cloned());
+        batch.plain.puts.extend(wanted.effects.puts().cloned());
+        batch
+            .plain
+            .deletes
+            .extend(wanted.effects.deletes().cloned());
         if !wanted.unparks.is_empty() {
-            batch.deletes.push(rows_of(&wanted.unparks));
+            batch.plain.deletes.push(rows_of(&wanted.unparks));
         }
         if !wanted.parks.is_empty() {
-            batch.puts.push(rows_of(&wanted.parks));
+            batch.plain.puts.push(rows_of(&wanted.parks));
         }
         match is_first {
-            true => batch.inserts.push(place_row(&wanted.to)),
-            false => batch.puts.push(place_row(&wanted.to)),
+            true => batch.plain.inserts.push(place_row(&wanted.to)),
+            false => batch.plain.puts.push(place_row(&wanted.to)),
         }
         let consumer = wanted.to.consumer.clone();
         batch.cursors.insert(consumer, wanted.to.clone());

@@ -3,14 +3,13 @@
 //! permissions of the rule alone. All of it commits with the follower's place.
 
 use std::any::TypeId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mainstay_chassis::{Principal, Refusal};
 use mainstay_proto::mainstay::event::v1 as pb;
 use sea_orm::sea_query::Value;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::call::Cause;
@@ -68,29 +67,20 @@ impl Effects {
         event: &pb::Event,
         permission: &str,
     ) -> Result<RecordEffects<'_>, Refusal> {
-        let held = self.rule.permissions.iter().map(|held| (*held).to_owned());
-        let principal = Principal::new(
-            format!("services/{}", self.rule.service),
-            event.organization.as_str(),
-            Arc::new(held.collect::<BTreeSet<String>>()),
-            CancellationToken::new(),
-        );
+        let held = self.rule.permissions.iter().copied();
+        let principal = Principal::service(self.rule.service, &event.organization, held);
         let mut rules = event.rules.clone();
         rules.push(self.rule.id.clone());
         let call = Call {
-            permit: principal.permit(permission)?,
-            request: None,
-            etag: None,
-            deadline: None,
             correlation_id: event.correlation_id.clone(),
             traceparent: event.traceparent.clone(),
             imported: event.imported,
-            firing: None,
             cause: Some(Cause {
                 event_id: event.id.clone(),
                 hops: event.hops,
                 rules,
             }),
+            ..Call::by(principal.permit(permission)?)
         };
         Ok(RecordEffects {
             call,

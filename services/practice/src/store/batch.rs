@@ -3,7 +3,6 @@
 //! Nothing of it counts before the commit.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use mainstay_chassis::Refusal;
@@ -14,7 +13,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::backend::{Row, Shape};
+use super::plain::Plain;
 use super::shelf::Shelves;
 use crate::log::Entry;
 use crate::tables::{consumer_cursor, idempotency};
@@ -86,14 +85,8 @@ pub(crate) struct Made {
     pub events: Vec<Entry>,
     /// The request ids that it uses up.
     pub keys: Vec<idempotency::Model>,
-    /// Rows of plain tables that it puts.
-    pub puts: Vec<(Arc<Shape>, Vec<Row>)>,
-    /// Rows of plain tables that it deletes.
-    pub deletes: Vec<(Arc<Shape>, Vec<Row>)>,
-    /// Plain tables that it empties first.
-    pub clears: Vec<Arc<Shape>>,
-    /// Rows of plain tables that must not be there yet.
-    pub inserts: Vec<(Arc<Shape>, Vec<Row>)>,
+    /// What it does to plain tables.
+    pub plain: Plain,
     /// The organizations whose heads somebody asks for.
     pub organizations: BTreeSet<String>,
     /// The numbers left of those that it handed out.
@@ -110,14 +103,8 @@ pub(crate) struct Batch<'a> {
     pub shelves: &'a mut Shelves,
     /// The request ids that it uses up.
     pub keys: Vec<idempotency::Model>,
-    /// Rows of plain tables that it puts.
-    pub puts: Vec<(Arc<Shape>, Vec<Row>)>,
-    /// Rows of plain tables that it deletes.
-    pub deletes: Vec<(Arc<Shape>, Vec<Row>)>,
-    /// Plain tables that it empties first.
-    pub clears: Vec<Arc<Shape>>,
-    /// Rows of plain tables that must not be there yet.
-    pub inserts: Vec<(Arc<Shape>, Vec<Row>)>,
+    /// What it does to plain tables.
+    pub plain: Plain,
     /// Where the batch has moved consumers to.
     pub cursors: HashMap<String, consumer_cursor::Model>,
     /// The service whose log it is.
@@ -140,10 +127,7 @@ impl<'a> Batch<'a> {
         Self {
             shelves,
             keys: Vec::new(),
-            puts: Vec::new(),
-            deletes: Vec::new(),
-            clears: Vec::new(),
-            inserts: Vec::new(),
+            plain: Plain::default(),
             cursors: HashMap::new(),
             service,
             heads,
@@ -159,10 +143,7 @@ impl<'a> Batch<'a> {
         Made {
             events: self.events,
             keys: self.keys,
-            puts: self.puts,
-            deletes: self.deletes,
-            clears: self.clears,
-            inserts: self.inserts,
+            plain: self.plain,
             organizations: self.organizations,
             numbers: self.numbers,
             now_us: self.now_us,

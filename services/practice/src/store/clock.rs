@@ -162,6 +162,7 @@ impl Operation for Keep {
         };
         let shape = Arc::new(Shape::of::<store_clock::Entity>());
         batch
+            .plain
             .puts
             .push((shape, vec![row_of(row.into_active_model())]));
         self.outcome = Ok(());

@@ -285,7 +285,7 @@ impl<B: Backend> Engine<B> {
         let keys = std::mem::take(&mut made.keys).into_iter();
         let keys = keys.map(|key| row_of(key.into_active_model())).collect();
         self.backend.insert(&self.shapes.key, keys).await?;
-        self.save_plain(made).await
+        self.save_plain(std::mem::take(&mut made.plain)).await
     }
 
     /// Appends the events to the log, and moves its heads behind them.

@@ -198,7 +198,10 @@ impl<R: Record> Op for Redaction<R> {
     fn decide(&mut self, batch: &mut Batch<'_>) -> Result<(), Fault> {
         self.pending.decide(batch)?;
         if self.pending.is_decided() && !self.rows.is_empty() {
-            batch.puts.push((self.shape.clone(), self.rows.clone()));
+            batch
+                .plain
+                .puts
+                .push((self.shape.clone(), self.rows.clone()));
         }
         Ok(())
     }

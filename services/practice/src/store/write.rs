@@ -272,15 +272,8 @@ pub(crate) fn on_one<R: Record>(
         let mut after = before
             .ok_or_else(|| Refusal::internal("a verb without a record"))?
             .clone();
-        Ok(match decide(&mut after, seen, moment)? {
-            Decision::Changed(event) => vec![Step {
-                after,
-                event,
-                occur_us: moment.now_us,
-            }],
-            Decision::History(steps) => steps,
-            Decision::Unchanged => Vec::new(),
-        })
+        let decision = decide(&mut after, seen, moment)?;
+        Ok(decision.steps(after, moment.now_us))
     }
 }
 

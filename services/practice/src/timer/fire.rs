@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{Due, Rule, STUCK_AFTER, Timer, armed};
 use crate::store::{Batch, Fault, Operation, Shape, Shelves, Targets, Write, row_of};
 use crate::tables::timer;
-use crate::{Call, Decision, Record, Step};
+use crate::{Call, Record};
 
 /// The pause after a failure doubles up to the longest.
 const LONGEST_PAUSE_US: i64 = 5 * 60 * 1_000_000;
@@ -66,11 +66,11 @@ impl<R: Record> Firing<R> {
     fn outcome(&self, batch: &mut Batch<'_>) -> Outcome {
         let now_us = batch.now_us();
         let Some((record, timer)) = self.declared(batch) else {
-            batch.deletes.push(self.write(self.row.clone()));
+            batch.plain.deletes.push(self.write(self.row.clone()));
             return Outcome::Done;
         };
         if timer.due_us != self.row.due_us {
-            batch.puts.push(self.write(armed(&record, &timer)));
+            batch.plain.puts.push(self.write(armed(&record, &timer)));
             return Outcome::Done;
         }
         if timer.due_us > now_us {
@@ -87,7 +87,7 @@ impl<R: Record> Firing<R> {
         };
         let row = self.row_after(error, now_us);
         tell(&record.name(), &row);
-        batch.puts.push(self.write(row));
+        batch.plain.puts.push(self.write(row));
         Outcome::Failed
     }
 
@@ -112,15 +112,8 @@ impl<R: Record> Firing<R> {
                 .get(id)
                 .ok_or_else(|| Refusal::internal("a timer without a record"))?
                 .clone();
-            let steps = match rule(&mut draft, &due, moment)? {
-                Decision::Changed(event) => vec![Step {
-                    after: draft,
-                    event,
-                    occur_us: due.due_us,
-                }],
-                Decision::History(steps) => steps,
-                Decision::Unchanged => Vec::new(),
-            };
+            let decision = rule(&mut draft, &due, moment)?;
+            let steps = decision.steps(draft, due.due_us);
             let last = steps.last().map(|step| step.after.timers());
             match last.is_none_or(|timers| timers.contains(&timer)) {
                 true => Err(Refusal::internal("a rule leaves its timer as it was")),
